@@ -1,0 +1,238 @@
+r"""The whole story on one page: a picture to bytes and back.
+
+    encode                                                  decode
+    x -> E -> y -+-> Q(y - mu) -> symbols -> AE == .hfx == AD -> symbols -> + mu -> y_hat -> G -> x_hat
+                 |                           ^             ^
+                h_a -> z -> Q -> z_hat       +---- pmf ----+   the same integers on both sides
+                                  |                ^
+                                 h_s -> mu, sigma -+
+
+AE / AD: range encoder and decoder. Every arrow that reaches "pmf" is integer arithmetic.
+"""  # noqa: E501
+
+import io
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from hfx import bitstream, image, weights
+from hfx.bitstream import Header, Stream
+from hfx.entropy import coder
+from hfx.entropy.fixedpoint import ACT_BITS, LEVELS
+from hfx.errors import BitstreamError, HfxError
+from hfx.image import Picture, Source
+from hfx.networks import halo_of_encoder, halo_of_generator
+from hfx.networks.layers import pick_tier
+from hfx.prior import GAIN_BITS
+from hfx.quality import level_of, search
+from hfx.tiles import analyse, padded_latents, synthesise
+
+SYMBOL_LIMIT = 1 << 20  # no photograph comes near; it keeps escapes short
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """What a file says about a picture, as integers, and what z says about y.
+
+    Attributes:
+        level: Quality in 1/256 of a tier.
+        z: (C_z, h/4, w/4) symbols.
+        mu: (C_y, h, w) means of y, in 2^-ACT_BITS symbols.
+        index: (C_y, h, w) the table that codes each symbol of y.
+        y: (C_y, h, w) symbols: y rounded after mu is taken away.
+    """
+
+    level: int
+    z: NDArray[np.int32]
+    mu: NDArray[np.int32]
+    index: NDArray[np.uint8]
+    y: NDArray[np.int32]
+
+    @property
+    def crc(self) -> int:
+        """CRC32 of all symbols, little-endian."""
+        return zlib.crc32(_bytes(self.y), zlib.crc32(_bytes(self.z)))
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A picture behind E and h_a, before any decision about its quality.
+
+    Shapes: y (1, C_y, h, w), z (1, C_z, h/4, w/4), real-valued, normalised.
+    """
+
+    picture: Picture
+    y: Tensor
+    z: Tensor
+
+
+class Codec:
+    """Compress and decompress with one set of weights.
+
+    Example:
+        >>> codec = hfx.load()                                            # doctest: +SKIP
+        >>> data = codec.compress("photo.jpg", tier="low")                # doctest: +SKIP
+        >>> codec.decompress(data).save("decoded.png")                    # doctest: +SKIP
+    """
+
+    def __init__(self, loaded: weights.Weights) -> None:
+        self.weights = loaded
+        self.halo_e = -(-halo_of_encoder(loaded.arch) // 16)
+        self.halo_g = halo_of_generator(loaded.arch)
+
+    # --- a picture becomes bytes
+
+    def compress(
+        self,
+        source: Source,
+        tier: str | None = None,
+        *,
+        quality: float | None = None,
+        target_bpp: float | None = None,
+        target_bytes: int | None = None,
+        neighbours: str = "none",
+    ) -> bytes:
+        """Return the `.hfx` file of a picture; see `hfx.compress`."""
+        check_neighbours(neighbours)
+        analysis = self.analyse(image.load(source))
+        level = level_of(self.weights.arch.tiers, tier, quality, target_bpp, target_bytes)
+        if level is not None:
+            return self.write(analysis, self.quantize(analysis, level))
+        pixels = analysis.picture.height * analysis.picture.width
+        bound = target_bytes if target_bytes is not None else round((target_bpp or 0) * pixels / 8)
+        return search(
+            lambda at: self.write(analysis, self.quantize(analysis, at)),
+            bound,
+            never_above=target_bytes is not None,
+        )
+
+    def analyse(self, picture: Picture) -> Analysis:
+        """Run E and h_a: x to y and z."""
+        y = analyse(self.weights.encoder, self.halo_e, picture.rgb)
+        with torch.inference_mode():
+            return Analysis(picture, y, self.weights.hyper_analysis(y))
+
+    def quantize(self, analysis: Analysis, level: int) -> Latents:
+        """Round latents to symbols at a quality level."""
+        prior = self.weights.prior
+        z = rounded(analysis.z[0].numpy() * real_gain(prior.gain_z(level)))
+        mu, index = prior.expect_y(z, level)
+        v = analysis.y[0].numpy() * real_gain(prior.gain(level))
+        v -= mu * np.float32(2.0**-ACT_BITS)
+        return Latents(level, z, mu, index, rounded(v))
+
+    def write(self, analysis: Analysis, latents: Latents) -> bytes:
+        """Code symbols and put them into a file."""
+        prior, picture = self.weights.prior, analysis.picture
+        index_z = prior.expect_z(latents.level, latents.z.shape[1:])
+        z, escapes_z = coder.encode(latents.z.ravel(), index_z.ravel(), prior.tables_z)
+        y, escapes_y = coder.encode(latents.y.ravel(), latents.index.ravel(), prior.tables_y)
+        header = Header(
+            width=picture.width,
+            height=picture.height,
+            level=latents.level,
+            fingerprint=self.weights.fingerprint,
+            neighbours="none",
+            grey=picture.grey,
+            symbols_crc=latents.crc,
+        )
+        alpha = None if picture.alpha is None else alpha_bytes(picture.alpha)
+        return bitstream.write(Stream(header, z, y, escapes_z, escapes_y, alpha))
+
+    # --- bytes become a picture
+
+    def decompress(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> Image.Image:
+        """Return the picture in a `.hfx` file; see `hfx.decompress`."""
+        stream = bitstream.read(data, max_pixels)
+        latents = self.read(stream)
+        picture = self.synthesise(latents, stream.header)
+        alpha = None if stream.alpha is None else alpha_plane(stream.alpha, picture.rgb.shape)
+        return image.to_pil(Picture(picture.rgb, alpha, picture.grey))
+
+    def read(self, stream: Stream) -> Latents:
+        """Decode a file's symbols, and be sure that they are the ones encoded."""
+        header, prior = stream.header, self.weights.prior
+        if header.fingerprint != self.weights.fingerprint:
+            raise BitstreamError(
+                f"written with other weights ({header.fingerprint.hex()}, these are "
+                f"{self.weights.fingerprint.hex()}); decode with the hfx release that wrote it"
+            )
+        check_neighbours(header.neighbours)
+        h, w = padded_latents(header.height, header.width)
+        index_z = prior.expect_z(header.level, (h // 4, w // 4))
+        z = coder.decode(stream.z, stream.escapes_z, index_z.ravel(), prior.tables_z)
+        z = z.reshape(index_z.shape)
+        mu, index = prior.expect_y(z, header.level)
+        y = coder.decode(stream.y, stream.escapes_y, index.ravel(), prior.tables_y)
+        latents = Latents(header.level, z, mu, index, y.reshape(index.shape))
+        if latents.crc != header.symbols_crc:
+            raise BitstreamError("decoded symbols differ from the encoded ones; the file is bad")
+        return latents
+
+    def synthesise(self, latents: Latents, header: Header) -> Picture:
+        """Run G: symbols to x_hat."""
+        tier = torch.tensor([latents.level / LEVELS])
+        degain = pick_tier(self.weights.log2_degain, tier).exp2()  # (1, C_y, 1, 1)
+
+        def y_hat(rows: slice, columns: slice) -> Tensor:
+            mu = latents.mu[:, rows, columns] * np.float32(2.0**-ACT_BITS)
+            return torch.from_numpy(latents.y[:, rows, columns] + mu)[None].float() * degain
+
+        size = (header.height, header.width)
+        rgb = synthesise(self.weights.generator, self.halo_g, y_hat, float(tier), size)
+        if header.grey:
+            rgb = np.repeat(rgb.mean(2, keepdims=True).round().astype(np.uint8), 3, axis=2)
+        return Picture(rgb, None, header.grey)
+
+
+def load(source: Path | str | None = None) -> Codec:
+    """Return a codec ready for many pictures, with the shipped weights or the ones given.
+
+    Raises:
+        WeightsError: the weights are missing or damaged.
+    """
+    return Codec(weights.load(source))
+
+
+def real_gain(gain: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Turn fixed-point gains into factors, (C,) to (C, 1, 1); the encoder's side only."""
+    return (gain * 2.0**-GAIN_BITS).astype(np.float32)[:, None, None]
+
+
+def rounded(v: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Round to symbols within +-SYMBOL_LIMIT."""
+    return np.rint(v).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int32)
+
+
+def check_neighbours(kind: str) -> None:
+    """Refuse a neighbour model that these weights do not come with."""
+    if kind != "none":
+        raise HfxError(f"no neighbour model {kind!r} is fitted for these weights; use 'none'")
+
+
+def alpha_bytes(alpha: NDArray[np.uint8]) -> bytes:
+    """Keep transparency without loss, as a PNG."""
+    out = io.BytesIO()
+    Image.fromarray(alpha).save(out, format="PNG", optimize=True)
+    return out.getvalue()
+
+
+def alpha_plane(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Decode transparency; raises BitstreamError where it is not the picture's."""
+    try:
+        picture = image.load(data, max_pixels=shape[0] * shape[1])
+    except HfxError as error:
+        raise BitstreamError(f"damaged .hfx file: its alpha plane: {error}") from error
+    if picture.rgb.shape != shape:
+        raise BitstreamError("damaged .hfx file: its alpha plane has another size")
+    return picture.rgb[..., 0]
+
+
+def _bytes(symbols: NDArray[np.int32]) -> memoryview:
+    return memoryview(np.ascontiguousarray(symbols, "<i4")).cast("B")

@@ -1,0 +1,185 @@
+"""Frozen settings and the three presets: every surprising number says where it comes from."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+TIERS = ("low", "medium", "high")
+
+RATE_TARGETS = {"low": 0.14, "medium": 0.30, "high": 0.45}
+"""r_t in bits per pixel, as HiFiC (arXiv:2006.09965, section 4) sets it."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Widths and depths of E, G, D and the hyperprior (Figure 1 of the paper).
+
+    Attributes:
+        name: Name of the preset.
+        unshuffle: PixelUnshuffle before E and PixelShuffle after G: 1 is Figure 1; 4 spends
+            no arithmetic at full resolution, which is what makes two cores enough.
+        edge_kernel: Kernel of the first convolution of E and the last of G.
+        widths: Channels per stage; each further stage halves the resolution, the last is at 1/16.
+        encoder_blocks: Residual blocks per stage of E.
+        generator_blocks: Residual blocks per stage of G, in the same order as `widths`.
+        latent: C_y, channels of y.
+        hyper: Channels of z and of the hyperprior's hidden layers.
+        linear_path: Add a linear 16x16 transform beside E and its transpose beside G,
+            started at the PCA of image patches (our warm start, not in the paper).
+        discriminator: Widths of D's strided convolutions.
+        condition: Channels that y is projected to before D sees it (HiFiC: 12).
+        tiers: Named rates that one set of weights serves through gain vectors.
+    """
+
+    name: str
+    unshuffle: int
+    edge_kernel: int
+    widths: tuple[int, ...]
+    encoder_blocks: tuple[int, ...]
+    generator_blocks: tuple[int, ...]
+    latent: int
+    hyper: int
+    linear_path: bool
+    discriminator: tuple[int, ...] = (64, 128, 256, 512)
+    condition: int = 12
+    tiers: tuple[str, ...] = TIERS
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that do not end at one sixteenth of the picture."""
+        if self.unshuffle * 2 ** (len(self.widths) - 1) != 16:
+            raise ValueError(f"{self.name}: unshuffle x 2^(stages - 1) must be 16")
+        if not len(self.widths) == len(self.encoder_blocks) == len(self.generator_blocks):
+            raise ValueError(f"{self.name}: widths and blocks need one entry per stage")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Architecture":
+        """Rebuild from `to_dict`; raises TypeError on an unknown or a missing field."""
+        known = {f.name for f in fields(cls)}
+        if set(values) != known:
+            raise TypeError(f"architecture fields differ: {sorted(set(values) ^ known)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Weights of Eq. 5, Eq. 6 and of the rate constraint.
+
+    Attributes:
+        k_M: Weight of the MSE on the 0 to 255 scale; HiFiC's 0.075 x 2^-5.
+        k_P: Weight of LPIPS (AlexNet). HiFiC and MS-ILLM use 1; at our step counts 2 is better.
+        alpha: Weight of -log D(x', y), HiFiC's beta (0.15). Zero in stage 1.
+        zeta_a: Rate weight above the target r_t, per tier.
+        zeta_b: Rate weight below it, per tier; zeta_a >> zeta_b.
+        rate_targets: r_t in bits per pixel, per tier.
+        rate_memory: Momentum of the running rate that is compared with r_t; 0 is the paper's
+            rule (this batch alone), which lets busy crops pay for flat ones.
+    """
+
+    k_M: float = 0.075 * 2**-5
+    k_P: float = 2.0
+    alpha: float = 0.15
+    zeta_a: tuple[float, ...] = (8.0, 4.0, 2.0)
+    zeta_b: tuple[float, ...] = (1.0, 0.5, 0.25)
+    rate_targets: tuple[float, ...] = tuple(RATE_TARGETS.values())
+    rate_memory: float = 0.9
+
+
+TINY = Architecture(
+    name="tiny",
+    unshuffle=4,
+    edge_kernel=3,
+    widths=(24, 32, 48),
+    encoder_blocks=(0, 0, 1),
+    generator_blocks=(0, 0, 1),
+    latent=48,
+    hyper=32,
+    linear_path=True,
+    discriminator=(16, 32, 48),
+)
+"""For tests and notebooks: a step takes milliseconds."""
+
+COMPACT = Architecture(
+    name="compact",
+    unshuffle=4,
+    edge_kernel=3,
+    widths=(96, 160, 256),
+    encoder_blocks=(1, 1, 1),
+    generator_blocks=(1, 1, 2),
+    latent=192,
+    hyper=96,
+    linear_path=True,
+)
+"""The shipped weights: under 9 M parameters, about 5 GMAC for a 256x256 crop."""
+
+PAPER = Architecture(
+    name="paper",
+    unshuffle=1,
+    edge_kernel=7,
+    widths=(60, 120, 240, 480, 960),
+    encoder_blocks=(0, 0, 0, 0, 0),
+    generator_blocks=(0, 0, 0, 0, 9),
+    latent=220,
+    hyper=320,
+    linear_path=False,
+    tiers=("medium",),
+)
+"""Figure 1 with HiFiC's widths: 181 M parameters in E, G and the hyperprior, one model a tier."""
+
+PRESETS = {preset.name: preset for preset in (TINY, COMPACT, PAPER)}
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a run goes: what is needed to repeat it, stored with every checkpoint.
+
+    Attributes:
+        preset: Name of the architecture.
+        stage: 1 trains E, G and the hyperprior (Eq. 5); 2 trains G and D (Eq. 6) on frozen files.
+        joint: In stage 2, train E and the hyperprior too, as the paper's text has it.
+        steps: Length of the run; the last `decay` of them bring the learning rate to zero.
+        batch: Crops per step over all processes.
+        crop: Side of a crop; at least 256 where the hyperprior trains, or it sees only padding.
+        lr: Adam's learning rate.
+        lr_d: Adam's learning rate of D (MS-ILLM: four times G's).
+        warmup: Steps of linear growth of the learning rate.
+        decay: Steps of linear fall to zero at the end.
+        clip: Largest norm of the gradient.
+        ema: Memory of the averaged weights, which are the ones exported.
+        seed: Of crops, noise and first weights.
+        bf16: Compute E, G, D and LPIPS in bfloat16 (autocast).
+        losses: Weights of the loss.
+    """
+
+    preset: str = "compact"
+    stage: int = 1
+    joint: bool = False
+    steps: int = 10_000
+    batch: int = 6
+    crop: int = 256
+    lr: float = 4e-4
+    lr_d: float = 4e-4
+    warmup: int = 100
+    decay: int = 2_000
+    clip: float = 1.0
+    ema: float = 0.998
+    seed: int = 0
+    bf16: bool = True
+    losses: Losses = Losses()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Training":
+        """Rebuild from `to_dict`."""
+        losses = {k: tuple(v) if isinstance(v, list) else v for k, v in values["losses"].items()}
+        return cls(**{**values, "losses": Losses(**losses)})
+
+    def lr_at(self, step: int) -> float:
+        """Return the factor on the learning rate at a step: up, level, down."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        return rise * min(1.0, max(0, self.steps - step) / max(1, self.decay))

@@ -1,0 +1,182 @@
+"""Training pictures: folders or tar shards, decoded once, cropped by step number."""
+
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional as F
+
+from hfx.errors import HfxError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"}
+
+
+def files_in(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, file bytes) of every picture in a folder, or in a tar shard or a folder of them.
+
+    Raises:
+        HfxError: the source does not exist.
+    """
+    if not source.exists():
+        raise HfxError(f"{source} does not exist; give a folder of pictures or a .tar shard")
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if path.suffix == ".tar":
+                yield from files_in(path)
+            elif path.suffix.lower() in SUFFIXES:
+                yield path.name, path.read_bytes()
+    else:
+        with tarfile.open(source) as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isfile() else None
+                if file is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                    yield Path(member.name).name, file.read()
+
+
+def held_out(name: str) -> bool:
+    """Say whether a picture is kept from training: one name in 24, for validation and tiers."""
+    return zlib.crc32(name.encode()) % 24 == 0
+
+
+def load_pictures(
+    sources: list[Path], held: bool = False, least: int = 0, limit: int | None = None
+) -> list[np.ndarray]:
+    """Decode the training (or the held-out) pictures of some sources into memory.
+
+    Args:
+        sources: Folders or tar shards.
+        held: Return the held-out pictures rather than the others.
+        least: Leave out pictures with a side below this many pixels.
+        limit: Stop after this many pictures.
+
+    Shapes: a list of (H, W, 3) uint8.
+
+    Raises:
+        HfxError: nothing usable was found.
+    """
+    named = (item for source in sources for item in files_in(source))
+    chosen = [data for name, data in named if held_out(name) == held][:limit]
+    with ThreadPoolExecutor() as pool:
+        pictures = [p for p in pool.map(_decode, chosen) if p is not None]
+    pictures = [p for p in pictures if min(p.shape[:2]) >= least]
+    if not pictures:
+        raise HfxError(f"no pictures of at least {least} pixels in {', '.join(map(str, sources))}")
+    return pictures
+
+
+def _decode(data: bytes) -> np.ndarray | None:
+    try:
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    except (UnidentifiedImageError, OSError):
+        return None  # one broken file must not end a night of training
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One global batch, or one process's slice of it.
+
+    Attributes:
+        x: (N, 3, crop, crop) in [0, 1].
+        tier: (N,) integer tier of each crop.
+        noise_y: (N, C_y, crop/16, crop/16) in [-0.5, 0.5).
+        noise_z: (N, C_z, crop/64, crop/64) in [-0.5, 0.5).
+    """
+
+    x: Tensor
+    tier: Tensor
+    noise_y: Tensor
+    noise_z: Tensor
+
+
+class Crops:
+    """Random crops that depend on the seed and the step alone.
+
+    So a resumed run goes on with the very batch it would have seen, and several processes share
+    one global batch. Each step draws one scale in [smallest_scale, 1] for its crops (HiFiC
+    trains on downscaled photographs, too), a place and a flip per crop.
+    """
+
+    def __init__(
+        self,
+        pictures: list[np.ndarray],
+        crop: int,
+        batch: int,
+        latents: tuple[int, int],
+        tiers: int,
+        seed: int = 0,
+        smallest_scale: float = 0.7,
+    ) -> None:
+        """Keep the pictures; `latents` is (C_y, C_z), for the shapes of the noise."""
+        self.pictures = [p for p in pictures if min(p.shape[:2]) >= crop]
+        self.crop, self.batch, self.latents, self.tiers = crop, batch, latents, tiers
+        self.seed, self.smallest_scale = seed, smallest_scale
+        if not self.pictures:
+            raise HfxError(f"no picture is {crop} pixels wide and high; use a smaller --crop")
+
+    def at(self, step: int, device: torch.device, rank: int = 0, world: int = 1) -> Batch:
+        """Return this process's share of the global batch of one step."""
+        draw = np.random.default_rng((self.seed, step))
+        chosen = draw.integers(len(self.pictures), size=self.batch)
+        places = draw.random((self.batch, 2))
+        flips = draw.random(self.batch) < 0.5
+        # every tier equally often, in turn over steps when the batch is smaller than the tiers
+        tier = (np.arange(self.batch) + step * self.batch) % self.tiers
+        side = round(self.crop / draw.uniform(self.smallest_scale, 1)) if step % 2 else self.crop
+
+        mine = slice(rank * self.batch // world, (rank + 1) * self.batch // world)
+        crops = [
+            self._crop(self.pictures[i], side, place, flip)
+            for i, place, flip in zip(chosen[mine], places[mine], flips[mine], strict=True)
+        ]
+        # a picture smaller than the enlarged crop gives what it has
+        x = torch.cat([self._fit(torch.from_numpy(c).to(device)) for c in crops])
+
+        random = torch.Generator(device).manual_seed(self.seed * 1_000_003 + step)
+        c_y, c_z = self.latents
+        y_shape = (self.batch, c_y, self.crop // 16, self.crop // 16)
+        z_shape = (self.batch, c_z, self.crop // 64, self.crop // 64)
+        noise_y = torch.rand(y_shape, generator=random, device=device) - 0.5
+        noise_z = torch.rand(z_shape, generator=random, device=device) - 0.5
+        return Batch(x, torch.from_numpy(tier[mine]).to(device), noise_y[mine], noise_z[mine])
+
+    @staticmethod
+    def _crop(picture: np.ndarray, side: int, place: np.ndarray, flip: bool) -> np.ndarray:
+        side = min(side, *picture.shape[:2])
+        top = int(place[0] * (picture.shape[0] - side + 1))
+        left = int(place[1] * (picture.shape[1] - side + 1))
+        cut = picture[top : top + side, left : left + side]
+        return np.ascontiguousarray(cut[:, ::-1] if flip else cut)
+
+    def _fit(self, cut: Tensor) -> Tensor:
+        x = cut.permute(2, 0, 1)[None].float() / 255
+        if x.shape[-1] != self.crop:
+            x = F.interpolate(x, (self.crop, self.crop), mode="bicubic", antialias=True)
+        return x.clamp(0, 1).to(memory_format=torch.channels_last)
+
+
+def patch_basis(pictures: list[np.ndarray], components: int) -> tuple[Tensor, Tensor]:
+    """Return the principal directions of 16x16 patches and their standard deviations.
+
+    The warm start of E and G: (components, 3, 16, 16) orthonormal, and (components,) in units of
+    pictures in [0, 1]. Deterministic for given pictures.
+    """
+    draw = np.random.default_rng(0)
+    patches = []
+    for picture in (pictures[i] for i in draw.integers(len(pictures), size=400)):
+        for _ in range(100):
+            top = draw.integers(picture.shape[0] - 15)
+            left = draw.integers(picture.shape[1] - 15)
+            patches.append(picture[top : top + 16, left : left + 16])
+    flat = np.stack(patches).transpose(0, 3, 1, 2).reshape(len(patches), -1) / 255.0 - 0.5
+    values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
+    order = np.argsort(values)[::-1][:components]
+    basis = torch.from_numpy(vectors[:, order].T.copy()).float().reshape(-1, 3, 16, 16)
+    return basis, torch.from_numpy(values[order]).float().clamp_min(0).sqrt()

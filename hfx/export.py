@@ -1,0 +1,127 @@
+"""From a run to weights that ship: tiers put at their rates, the prior turned into integers."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hfx import checkpoint, weights
+from hfx.compressor import Compressor
+from hfx.config import RATE_TARGETS, Architecture
+from hfx.data import load_pictures
+from hfx.entropy import fixedpoint
+from hfx.entropy.fixedpoint import ACT_BITS, LOG2_BITS
+from hfx.errors import HfxError
+from hfx.networks.layers import pick_tier
+from hfx.prior import Prior
+from hfx.validate import whole
+from hfx.weights import Weights
+
+
+def export(
+    run: Path, out: Path, sources: list[Path] | None = None, about: dict[str, Any] | None = None
+) -> Weights:
+    """Write a run's averaged weights as one file that compresses and decompresses.
+
+    Args:
+        run: Folder of a run, or its checkpoint.
+        out: The file to write.
+        sources: Pictures whose held-out part says where each tier's target rate lies; without
+            them the tiers stay where training left them.
+        about: More to say of these weights in their header.
+
+    Raises:
+        WeightsError: the run cannot be read.
+    """
+    path = run / "checkpoint.safetensors" if run.is_dir() else run
+    tensors, meta = checkpoint.read(path)
+    model = Compressor(Architecture.from_dict(meta["architecture"])).eval()
+    checkpoint.restore("average", model, tensors)
+    story = {
+        "step": meta["step"],
+        "minutes": round(meta["seconds"] / 60, 1),
+        "settings": meta["settings"],
+        **(about or {}),
+    }
+    if sources and len(model.arch.tiers) > 1:
+        pictures = load_pictures(sources, held=True, least=256)
+        positions = calibrate(model, pictures, [RATE_TARGETS[t] for t in model.arch.tiers])
+        rebase(model, positions)
+        story["tier_positions"] = [round(p, 3) for p in positions]
+    exported = freeze(model, story)
+    weights.save(exported, out)
+    return weights.load(out)
+
+
+@torch.inference_mode()
+def mean_rate(model: Compressor, pictures: list[np.ndarray], tier: float) -> float:
+    """Return the mean bits per pixel of whole pictures at a position between the tiers."""
+    rates = []
+    for picture in pictures:
+        x = whole(picture, torch.device("cpu"))
+        _, bits_y, bits_z = model.code(model.encoder(x), torch.tensor([tier]), None)
+        rates.append(float(bits_y + bits_z) / (x.shape[2] * x.shape[3]))
+    return sum(rates) / len(rates)
+
+
+def calibrate(
+    model: Compressor, pictures: list[np.ndarray], targets: list[float]
+) -> list[float]:
+    """Find the positions between the trained tiers whose mean rate is each target.
+
+    Raises:
+        HfxError: a target lies beyond what the gains reach.
+    """
+    positions = []
+    for target in targets:
+        low, high = -1.0, len(targets) + 0.0
+        if not mean_rate(model, pictures, low) < target < mean_rate(model, pictures, high):
+            raise HfxError(f"{target} bpp is out of reach of these weights; train longer")
+        for _ in range(7):
+            middle = (low + high) / 2
+            if mean_rate(model, pictures, middle) < target:
+                low = middle
+            else:
+                high = middle
+        positions.append((low + high) / 2)
+    return positions
+
+
+@torch.no_grad()
+def rebase(model: Compressor, positions: list[float]) -> None:
+    """Make the given positions the tiers: every per-tier vector is read off there."""
+    at = torch.tensor(positions)
+    vectors = [model.log2_gain, model.log2_degain, model.log2_gain_z, model.generator.log_gain]
+    for vector in vectors:
+        vector.copy_(pick_tier(vector.clone(), at)[:, :, 0, 0])
+
+
+def freeze(model: Compressor, about: dict[str, Any]) -> Weights:
+    """Turn a trained model into weights: gains, h_s and tables become integers."""
+    model = copy.deepcopy(model).eval().requires_grad_(False)
+    prior = Prior(
+        mean=fixedpoint.quantize_stack(model.hyper_synthesis.mean),
+        scale=fixedpoint.quantize_stack(model.hyper_synthesis.scale),
+        log2_gain=integers(model.log2_gain, LOG2_BITS),
+        log2_gain_z=integers(model.log2_gain_z, LOG2_BITS),
+        z_index=integers(model.z_index, ACT_BITS),
+        tables_y=weights.gaussian_tables(),
+        tables_z=weights.logistic_tables(),
+    )
+    return Weights(
+        arch=model.arch,
+        encoder=model.encoder,
+        generator=model.generator,
+        hyper_analysis=model.hyper_analysis,
+        log2_degain=model.log2_degain.detach(),
+        prior=prior,
+        fingerprint=prior.fingerprint(),
+        about=about,
+    )
+
+
+def integers(values: torch.Tensor, bits: int) -> np.ndarray:
+    """Round to a grid of 2^-bits."""
+    return np.rint(values.detach().double().numpy() * 2.0**bits).astype(np.int64)

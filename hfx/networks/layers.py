@@ -1,0 +1,74 @@
+"""The building blocks of Figure 1: ChannelNorm, residual blocks, strided convolutions."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ChannelNorm(nn.Module):
+    r"""Normalise each pixel over its channels, :math:`\gamma_c (f_c - \mu) / \sigma + \beta_c`.
+
+    One pixel sees no other, so the networks stay local and a tile of a picture gives what the
+    whole picture gives. Reference: HiFiC, section 3.2, arXiv:2006.09965.
+
+    Shapes: (N, C, H, W) to the same.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+
+        self.norm = nn.LayerNorm(channels, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise over C; channels_last memory makes both permutes free."""
+        return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with ChannelNorm, added to their input (Figure 1).
+
+    Shapes: (N, C, H, W) to the same.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            ChannelNorm(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            ChannelNorm(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the body's correction."""
+        return x + self.body(x)
+
+
+def down(c_in: int, c_out: int) -> nn.Sequential:
+    """Halve the resolution: strided 3x3 convolution, ChannelNorm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), ChannelNorm(c_out), nn.ReLU()
+    )
+
+
+def up(c_in: int, c_out: int) -> nn.Sequential:
+    """Double the resolution: transposed 3x3 convolution, ChannelNorm, ReLU."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(c_in, c_out, 3, stride=2, padding=1, output_padding=1),
+        ChannelNorm(c_out),
+        nn.ReLU(),
+    )
+
+
+def pick_tier(log_gain: Tensor, tier: Tensor) -> Tensor:
+    """Interpolate per-tier vectors geometrically: rows of (T, C) at real tiers (N,).
+
+    Between tiers the logarithm is linear; outside, the end segment is continued.
+    Shapes: (T, C), (N,) to (N, C, 1, 1), in the logarithmic domain.
+    """
+    if log_gain.shape[0] == 1:
+        return log_gain.expand(tier.shape[0], -1)[:, :, None, None]
+    left = tier.floor().clamp(0, log_gain.shape[0] - 2).long()
+    weight = (tier - left)[:, None]
+    return torch.lerp(log_gain[left], log_gain[left + 1], weight)[:, :, None, None]

@@ -1,0 +1,127 @@
+"""The state of a training run: made, saved, restored, so that the next step is the same."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, optim
+
+from hfx import checkpoint
+from hfx.compressor import Compressor
+from hfx.config import PRESETS, Training
+from hfx.data import patch_basis
+from hfx.networks import Discriminator
+from hfx.rate import RateController
+
+WARM_STEPS = (190.0, 105.0, 75.0)  # first quantisation steps of low, medium, high, grey levels
+
+
+@dataclass
+class Run:
+    """Everything that a checkpoint must hold for the next step to be the same.
+
+    Attributes:
+        settings: How the run goes.
+        model: E, G and the hyperprior.
+        average: EMA of the model, the one that is evaluated and exported.
+        optimizer: Adam on what the stage trains.
+        rate: The zeta' controller.
+        discriminator: D; None in stage 1.
+        optimizer_d: Adam on D.
+        step: Steps done.
+        seconds: Time spent on them, over all invocations.
+    """
+
+    settings: Training
+    model: Compressor
+    average: Compressor
+    optimizer: optim.Optimizer
+    rate: RateController
+    discriminator: Discriminator | None = None
+    optimizer_d: optim.Optimizer | None = None
+    step: int = 0
+    seconds: float = 0.0
+
+    def save(self, path: Path) -> None:
+        """Write the whole state in one file."""
+        tensors = checkpoint.gather("model", self.model)
+        tensors |= checkpoint.gather("average", self.average)
+        tensors |= checkpoint.gather_optimizer("optimizer", self.optimizer)
+        if self.discriminator is not None and self.optimizer_d is not None:
+            tensors |= checkpoint.gather("discriminator", self.discriminator)
+            tensors |= checkpoint.gather_optimizer("optimizer_d", self.optimizer_d)
+        meta = {
+            "settings": self.settings.to_dict(),
+            "architecture": self.model.arch.to_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "rates": self.rate.rates,
+        }
+        checkpoint.write(path, tensors, meta)
+
+    def load(self, path: Path) -> None:
+        """Restore the state; raises WeightsError where the file is not of this architecture."""
+        tensors, meta = checkpoint.read(path)
+        checkpoint.restore("model", self.model, tensors)
+        checkpoint.restore("average", self.average, tensors)
+        checkpoint.restore_optimizer("optimizer", self.optimizer, tensors)
+        if self.discriminator is not None and self.optimizer_d is not None:
+            checkpoint.restore("discriminator", self.discriminator, tensors)
+            checkpoint.restore_optimizer("optimizer_d", self.optimizer_d, tensors)
+        self.step, self.seconds = meta["step"], meta["seconds"]
+        self.rate.rates = meta["rates"]
+
+    def start_from(self, path: Path) -> None:
+        """Take another run's averaged weights and nothing else, as stage 2 does from stage 1."""
+        tensors, _ = checkpoint.read(path)
+        checkpoint.restore("average", self.average, tensors)
+        self.model.load_state_dict(self.average.state_dict())
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move the averaged weights towards the model's; quickly while the run is young."""
+        keep = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        averaged = list(self.average.parameters())
+        torch._foreach_lerp_(averaged, list(self.model.parameters()), 1 - keep)
+
+
+def parameter_groups(model: Compressor, settings: Training) -> list[dict[str, Any]]:
+    """Group what the stage trains by how fast it may move, relative to the learning rate.
+
+    The linear path is right from the start and moves slowly; gains and scale indices are
+    logarithms of quantities that must cover octaves, and move fast. What the stage does not
+    train is frozen here.
+    """
+    groups: dict[float, list[Tensor]] = {1.0: [], 0.1: [], 10.0: []}
+    for name, p in model.named_parameters():
+        frozen = settings.stage == 2 and not settings.joint and not name.startswith("generator.")
+        p.requires_grad_(not frozen)
+        if not frozen:
+            fast = name.startswith("log2_") or name == "z_index"
+            groups[10.0 if fast else 0.1 if ".linear." in name else 1.0].append(p)
+    return [{"params": params, "factor": factor} for factor, params in groups.items() if params]
+
+
+def start(settings: Training, device: torch.device, pictures: list[np.ndarray]) -> Run:
+    """Build a run at step 0, warm-started from the pictures' PCA in stage 1."""
+    torch.manual_seed(settings.seed)
+    model = Compressor(PRESETS[settings.preset])
+    if model.arch.linear_path and settings.stage == 1:
+        basis, std = patch_basis(pictures, model.arch.latent)
+        model.warm_start(basis, std, WARM_STEPS)
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    run = Run(
+        settings=settings,
+        model=model,
+        average=copy.deepcopy(model).requires_grad_(False).eval(),
+        optimizer=optim.Adam(parameter_groups(model, settings), lr=settings.lr, betas=(0.9, 0.98)),
+        rate=RateController.from_losses(settings.losses),
+    )
+    if settings.stage == 2:
+        run.discriminator = Discriminator(model.arch).to(device)
+        group = {"params": list(run.discriminator.parameters()), "factor": 1.0}
+        run.optimizer_d = optim.Adam([group], lr=settings.lr_d, betas=(0.5, 0.9))
+    return run

@@ -1,0 +1,109 @@
+"""Large pictures piece by piece: E and G are local, so tiles with a halo give the whole's result."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hfx.image import from_tensor, to_tensor
+from hfx.networks import Encoder, Generator
+
+TILE = 96  # latents a side: 1536 pixels, which keeps every activation under 100 MB
+
+
+class Span(NamedTuple):
+    """A piece of one axis, in latents: [core_from, core_to) inside what it needs to see."""
+
+    core_from: int
+    core_to: int
+    from_: int
+    to: int
+
+    @property
+    def core(self) -> slice:
+        """The core's place in the whole."""
+        return slice(self.core_from, self.core_to)
+
+    @property
+    def seen(self) -> slice:
+        """What the network is shown, in the whole."""
+        return slice(self.from_, self.to)
+
+    @property
+    def inside(self) -> slice:
+        """The core's place in what the network was shown."""
+        return slice(self.core_from - self.from_, self.core_to - self.from_)
+
+
+def times(part: slice, factor: int) -> slice:
+    """Scale a slice, from latents to pixels."""
+    return slice(part.start * factor, part.stop * factor)
+
+
+def spans(length: int, tile: int, halo: int) -> Iterator[Span]:
+    """Cut an axis into cores of `tile`, each seen with `halo` more on both sides where there is."""
+    for a in range(0, length, tile):
+        b = min(a + tile, length)
+        yield Span(a, b, max(0, a - halo), min(length, b + halo))
+
+
+def padded_latents(height: int, width: int) -> tuple[int, int]:
+    """Return the latent grid of a picture: sides are padded to multiples of 64 pixels."""
+    return -(-height // 64) * 4, -(-width // 64) * 4
+
+
+@torch.inference_mode()
+def analyse(encoder: Encoder, halo: int, rgb: np.ndarray, tile: int = TILE) -> Tensor:
+    """Run E over a picture of any size; its edge pixels are repeated up to the padded size.
+
+    Shapes: rgb (H, W, 3) uint8 to y (1, C_y, h, w) float32, h and w multiples of 4.
+    """
+    height, width = rgb.shape[:2]
+    h, w = padded_latents(height, width)
+    y: Tensor | None = None
+    for rows in spans(h, tile, halo):
+        for columns in spans(w, tile, halo):
+            seen_rows, seen_columns = times(rows.seen, 16), times(columns.seen, 16)
+            cut = rgb[seen_rows, seen_columns]
+            if not cut.size:  # wholly in the padding: repeat the last row or column
+                cut = rgb[-1:, seen_columns] if seen_rows.start >= height else rgb[seen_rows, -1:]
+                cut = cut if cut.size else rgb[-1:, -1:]
+            missing = (
+                (0, seen_rows.stop - seen_rows.start - cut.shape[0]),
+                (0, seen_columns.stop - seen_columns.start - cut.shape[1]),
+            )
+            x = to_tensor(np.pad(cut, (*missing, (0, 0)), mode="edge"))
+            part = encoder(x.to(memory_format=torch.channels_last))
+            if y is None:
+                y = torch.empty(1, part.shape[1], h, w)
+            y[:, :, rows.core, columns.core] = part[:, :, rows.inside, columns.inside]
+    assert y is not None
+    return y
+
+
+@torch.inference_mode()
+def synthesise(
+    generator: Generator,
+    halo: int,
+    y_hat: Callable[[slice, slice], Tensor],
+    tier: float,
+    size: tuple[int, int],
+    tile: int = TILE,
+) -> np.ndarray:
+    """Run G over latents of any size.
+
+    Shapes: y_hat (1, C_y, h, w), made a tile at a time; size (H, W) to (H, W, 3) uint8.
+    """
+    height, width = size
+    h, w = padded_latents(height, width)
+    rgb = np.empty((height, width, 3), np.uint8)
+    for rows in spans(h, tile, halo):
+        for columns in spans(w, tile, halo):
+            part = y_hat(rows.seen, columns.seen).to(memory_format=torch.channels_last)
+            x_hat = generator(part, torch.tensor([tier]))
+            pixels = from_tensor(x_hat[:, :, times(rows.inside, 16), times(columns.inside, 16)])
+            place = rgb[times(rows.core, 16), times(columns.core, 16)]
+            place[:] = pixels[: place.shape[0], : place.shape[1]]
+    return rgb

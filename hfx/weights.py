@@ -1,0 +1,139 @@
+"""Exported weights: one safetensors file that holds E, G, h_a and the prior's integers."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hfx import checkpoint
+from hfx.config import Architecture
+from hfx.entropy import pmf
+from hfx.entropy.scales import scale_table
+from hfx.errors import WeightsError
+from hfx.networks import Encoder, Generator, HyperAnalysis
+from hfx.prior import Prior
+
+M = TypeVar("M", bound=nn.Module)
+FORMAT = 1
+LIMIT = 1 << 30  # bytes; a larger file is not one of ours
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Everything that compresses and decompresses.
+
+    Attributes:
+        arch: The architecture.
+        encoder: E, float32.
+        generator: G, float32.
+        hyper_analysis: h_a, float32.
+        log2_degain: (T, C_y), from decoded latents back to normalised ones.
+        prior: The exact side of the hyperprior.
+        fingerprint: 8 bytes, in every file these weights write.
+        about: Where they come from: steps, minutes, data, losses.
+    """
+
+    arch: Architecture
+    encoder: Encoder
+    generator: Generator
+    hyper_analysis: HyperAnalysis
+    log2_degain: Tensor
+    prior: Prior
+    fingerprint: bytes
+    about: dict[str, Any]
+
+
+def places(name: str = "compact") -> Iterator[Path]:
+    """Yield where shipped weights may lie: beside the package in a wheel, in a checkout's data."""
+    file = f"{name}.safetensors"
+    yield Path(__file__).parent / "weights" / file
+    yield Path(__file__).parent.parent / "data" / "weights" / file
+
+
+def find(source: Path | str | None = None) -> Path:
+    """Return the weights file to use: the one given, `$HFX_MODEL`, or the shipped one.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    given = source or os.environ.get("HFX_MODEL")
+    if given:
+        path = Path(given)
+        if not path.is_file():
+            raise WeightsError(f"no weights at {path}; give a .safetensors file that hfx exported")
+        return path
+    for path in places():
+        if path.is_file():
+            return path
+    raise WeightsError("no weights are installed; train and export some, or give --weights FILE")
+
+
+def load(source: Path | str | None = None) -> Weights:
+    """Load exported weights, checking that every part is there and fits.
+
+    Raises:
+        WeightsError: the file is missing, damaged, too large, or of another format.
+    """
+    path = find(source)
+    if path.stat().st_size > LIMIT:
+        raise WeightsError(f"{path} is larger than any hfx weights; it was not read")
+    tensors, meta = checkpoint.read(path)
+    if meta.get("format") != FORMAT:
+        raise WeightsError(f"{path} is not an export of format {FORMAT}; run `hfx export` again")
+    try:
+        arch = Architecture.from_dict(meta["architecture"])
+        arrays = {k[6:]: v.numpy() for k, v in tensors.items() if k.startswith("prior.")}
+        prior = Prior.from_arrays(arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} is incomplete or damaged: {error}") from error
+    fingerprint = prior.fingerprint()
+    if fingerprint.hex() != meta["fingerprint"]:
+        raise WeightsError(f"{path} is damaged: its integers do not match its fingerprint")
+    return Weights(
+        arch=arch,
+        encoder=_module(Encoder(arch), "encoder", tensors),
+        generator=_module(Generator(arch), "generator", tensors),
+        hyper_analysis=_module(HyperAnalysis(arch), "hyper_analysis", tensors),
+        log2_degain=tensors["log2_degain"].float(),
+        prior=prior,
+        fingerprint=fingerprint,
+        about=meta["about"],
+    )
+
+
+def _module(module: M, prefix: str, tensors: dict[str, Tensor]) -> M:
+    checkpoint.restore(prefix, module, tensors)
+    module = module.float().eval().requires_grad_(False)
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def save(weights: Weights, path: Path) -> None:
+    """Write weights: networks in float16, the prior in its integers."""
+    tensors: dict[str, Tensor] = {"log2_degain": weights.log2_degain.float()}
+    for prefix in ("encoder", "generator", "hyper_analysis"):
+        module = getattr(weights, prefix)
+        tensors |= {k: v.half() for k, v in checkpoint.gather(prefix, module).items()}
+    for name, array in weights.prior.to_arrays().items():
+        tensors[f"prior.{name}"] = torch.from_numpy(np.ascontiguousarray(array))
+    meta = {
+        "format": FORMAT,
+        "architecture": weights.arch.to_dict(),
+        "fingerprint": weights.fingerprint.hex(),
+        "about": weights.about,
+    }
+    checkpoint.write(path, tensors, meta)
+
+
+def gaussian_tables() -> pmf.Tables:
+    """Return the integer tables of p(y | mu, sigma)."""
+    return pmf.build_tables("gaussian", scale_table())
+
+
+def logistic_tables() -> pmf.Tables:
+    """Return the integer tables of p(z)."""
+    return pmf.build_tables("logistic", scale_table())
