@@ -4,13 +4,15 @@ import hashlib
 import os
 import sys
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from hfx.errors import WeightsError
+from hfx.errors import HfxError, WeightsError
 from hfx.files import atomic
 
 
@@ -77,34 +79,62 @@ def _read(path: Path, backbone: Backbone) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         used = {k: v for k, v in state.items() if k.startswith(backbone.prefix)}
+        digest = digest_of(used)
     except Exception as error:
-        raise WeightsError(f"{path} cannot be read ({error}); delete it and try again") from error
-    if digest_of(used) != backbone.digest:
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(f"{path} cannot be read ({reason}); delete it and try again") from error
+    if digest != backbone.digest:
         raise WeightsError(f"{path} is not the expected network; delete it and try again")
     return used
 
 
 def _download(name: str, backbone: Backbone) -> Path:
     target = cache_folder() / backbone.file
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with atomic(target) as temporary:
-            sha, done = hashlib.sha256(), 0
-            with urllib.request.urlopen(backbone.url, timeout=20) as reply:
-                total = int(reply.headers.get("Content-Length", 0))
-                with open(temporary, "wb") as out:
-                    while block := reply.read(1 << 20):
-                        out.write(block)
-                        sha.update(block)
-                        done += len(block)
-                        print(f"\r{name}: {done >> 20} of {total >> 20} MiB", end="",
-                              file=sys.stderr)
-            print(file=sys.stderr)
-            if not sha.hexdigest().startswith(backbone.sha256):
+            digest = _fetch(name, backbone, temporary)
+            if not digest.startswith(backbone.sha256):
                 raise WeightsError(f"{backbone.url} has changed: its SHA-256 does not match")
-    except OSError as error:
-        raise WeightsError(
-            f"{name} unavailable: needs {backbone.url} ({error}); "
-            f"or put {backbone.file} into a folder and set HFX_WEIGHTS to it"
-        ) from error
+    except WeightsError:
+        raise
+    except (HfxError, OSError) as error:  # the folder cannot be written
+        raise _unavailable(name, backbone, error) from error
     return target
+
+
+def _fetch(name: str, backbone: Backbone, path: Path) -> str:
+    """Download to a file, showing how far it is, and return the SHA-256 of what came."""
+    sha, done = hashlib.sha256(), 0
+    live = sys.stderr.isatty()
+    print(f"{name}: downloading {backbone.url}", file=sys.stderr)
+    with open(path, "wb") as out:
+        for block, total in _blocks(name, backbone):
+            out.write(block)
+            sha.update(block)
+            done += len(block)
+            if live:
+                print(f"\r{done >> 20} of {total >> 20} MiB", end="", file=sys.stderr)
+    print(f"\r{name}: {done >> 20} MiB downloaded", file=sys.stderr)
+    return sha.hexdigest()
+
+
+def _blocks(name: str, backbone: Backbone) -> Iterator[tuple[bytes, int]]:
+    """Yield (block, size of the whole file); the network's failures say what is needed."""
+    try:
+        with urllib.request.urlopen(backbone.url, timeout=20) as reply:
+            total, done = int(reply.headers.get("Content-Length", 0)), 0
+            while block := reply.read(1 << 20):
+                done += len(block)
+                yield block, total
+        if done < total:
+            raise OSError(f"the connection broke after {done} of {total} bytes")
+    except (OSError, HTTPException) as error:
+        raise _unavailable(name, backbone, error) from error
+
+
+def _unavailable(name: str, backbone: Backbone, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{name} unavailable: needs {backbone.url} ({error}); "
+        f"or save that as {backbone.file} in a folder and set HFX_WEIGHTS to the folder"
+    )

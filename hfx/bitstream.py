@@ -147,7 +147,8 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS) -> Stream:
     kind = NEIGHBOURS[flags & _KIND]
     grey = bool(flags & _GREY)
     header = Header(width, height, level, fingerprint, kind, grey, symbols_crc)
-    return Stream(header, *chunks[:4], chunks[4] if flags & _ALPHA else None)
+    z, y, escapes_z, escapes_y = chunks[:4]
+    return Stream(header, z, y, escapes_z, escapes_y, chunks[4] if flags & _ALPHA else None)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

@@ -1,6 +1,8 @@
 """Runs on disk: safetensors only, written whole or not at all."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,12 @@ def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write named tensors and JSON values; a crash leaves the old file in place."""
     dense = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with atomic(path) as temporary:
+        temporary.touch()
+        mode = (
+            temporary.stat().st_mode
+        )  # what any new file gets; save_file's is for its owner only
         save_file(dense, temporary, metadata={"hfx": json.dumps(meta)})
+        temporary.chmod(mode)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -26,12 +33,29 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         WeightsError: the file is missing, damaged, or not one of ours.
     """
+    with _opened(path) as file:
+        return {k: file.get_tensor(k) for k in file.keys()}, _meta(path, file)
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Read the JSON values alone; raises what `read` raises."""
+    with _opened(path) as file:
+        return _meta(path, file)
+
+
+def _meta(path: Path, file: safe_open) -> dict[str, Any]:
+    meta = file.metadata() or {}
+    if "hfx" not in meta:
+        raise WeightsError(f"{path} was not written by hfx")
+    values: dict[str, Any] = json.loads(meta["hfx"])
+    return values
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
     try:
         with safe_open(path, framework="pt") as file:
-            meta = file.metadata() or {}
-            if "hfx" not in meta:
-                raise WeightsError(f"{path} was not written by hfx")
-            return {k: file.get_tensor(k) for k in file.keys()}, json.loads(meta["hfx"])
+            yield file
     except FileNotFoundError as error:
         raise WeightsError(f"{path} does not exist") from error
     except (SafetensorError, OSError, ValueError) as error:
@@ -67,14 +91,26 @@ def gather_optimizer(prefix: str, optimizer: optim.Optimizer) -> dict[str, Tenso
     }
 
 
-def restore_optimizer(
-    prefix: str, optimizer: optim.Optimizer, tensors: dict[str, Tensor]
-) -> None:
-    """Load an optimizer's moments; parameters that have none start afresh."""
+def restore_optimizer(prefix: str, optimizer: optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Load an optimizer's moments; parameters that have none start afresh.
+
+    Raises:
+        WeightsError: they are moments of other parameters.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        if key.startswith(prefix + "."):
-            number, name = key[len(prefix) + 1 :].split(".")
-            state.setdefault(int(number), {})[name] = value
-    whole = optimizer.state_dict()
-    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+        if not key.startswith(prefix + "."):
+            continue
+        number, name = key[len(prefix) + 1 :].split(".")
+        if int(number) >= len(parameters):
+            raise WeightsError(f"these moments are of another run: there is no parameter {number}")
+        p = parameters[int(number)]
+        if value.dim():  # a moment; Adam's count of steps has no dimensions
+            if value.shape != p.shape:
+                raise WeightsError(f"these moments are of another run: {key} does not fit")
+            # in memory as the parameter is (channels_last): the fused Adam relies on it
+            value = torch.empty_like(p).copy_(value)
+        state.setdefault(int(number), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

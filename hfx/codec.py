@@ -30,7 +30,7 @@ from hfx.image import Picture, Source
 from hfx.networks import halo_of_encoder, halo_of_generator
 from hfx.networks.layers import pick_tier
 from hfx.prior import GAIN_BITS
-from hfx.quality import level_of, search
+from hfx.quality import level_of, possible, search
 from hfx.tiles import analyse, padded_latents, synthesise
 
 SYMBOL_LIMIT = 1 << 20  # no photograph comes near; it keeps escapes short
@@ -123,9 +123,11 @@ class Codec:
         prior = self.weights.prior
         z = rounded(analysis.z[0].numpy() * real_gain(prior.gain_z(level)))
         mu, index = prior.expect_y(z, level)
-        v = analysis.y[0].numpy() * real_gain(prior.gain(level))
-        v -= mu * np.float32(2.0**-ACT_BITS)
-        return Latents(level, z, mu, index, rounded(v))
+        y = np.empty(index.shape, np.int32)
+        gain = real_gain(prior.gain(level))
+        for c, channel in enumerate(analysis.y[0].numpy()):  # one by one, to bound memory
+            y[c] = rounded(channel * gain[c] - mu[c] * 2.0**-ACT_BITS)
+        return Latents(level, z, mu, index, y)
 
     def write(self, analysis: Analysis, latents: Latents) -> bytes:
         """Code symbols and put them into a file."""
@@ -163,7 +165,12 @@ class Codec:
                 f"written with other weights ({header.fingerprint.hex()}, these are "
                 f"{self.weights.fingerprint.hex()}); decode with the hfx release that wrote it"
             )
-        check_neighbours(header.neighbours)
+        if header.neighbours != "none":
+            raise BitstreamError(
+                f"coded with the neighbour model {header.neighbours!r}, which these weights lack"
+            )
+        if not possible(header.level):  # gains far outside would leave the exact range
+            raise BitstreamError(f"damaged .hfx file: impossible quality level {header.level}")
         h, w = padded_latents(header.height, header.width)
         index_z = prior.expect_z(header.level, (h // 4, w // 4))
         z = coder.decode(stream.z, stream.escapes_z, index_z.ravel(), prior.tables_z)
@@ -181,13 +188,14 @@ class Codec:
         degain = pick_tier(self.weights.log2_degain, tier).exp2()  # (1, C_y, 1, 1)
 
         def y_hat(rows: slice, columns: slice) -> Tensor:
-            mu = latents.mu[:, rows, columns] * np.float32(2.0**-ACT_BITS)
+            mu = latents.mu[:, rows, columns] * 2.0**-ACT_BITS
             return torch.from_numpy(latents.y[:, rows, columns] + mu)[None].float() * degain
 
         size = (header.height, header.width)
         rgb = synthesise(self.weights.generator, self.halo_g, y_hat, float(tier), size)
         if header.grey:
-            rgb = np.repeat(rgb.mean(2, keepdims=True).round().astype(np.uint8), 3, axis=2)
+            grey = (rgb.sum(2, dtype=np.uint16) + 1) // 3  # the mean, rounded
+            rgb = np.broadcast_to(grey.astype(np.uint8)[..., None], rgb.shape)
         return Picture(rgb, None, header.grey)
 
 
@@ -225,6 +233,8 @@ def alpha_bytes(alpha: NDArray[np.uint8]) -> bytes:
 
 def alpha_plane(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Decode transparency; raises BitstreamError where it is not the picture's."""
+    if not data.startswith(b"\x89PNG"):
+        raise BitstreamError("damaged .hfx file: its alpha plane is no PNG")
     try:
         picture = image.load(data, max_pixels=shape[0] * shape[1])
     except HfxError as error:
@@ -235,4 +245,4 @@ def alpha_plane(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _bytes(symbols: NDArray[np.int32]) -> memoryview:
-    return memoryview(np.ascontiguousarray(symbols, "<i4")).cast("B")
+    return np.ascontiguousarray(symbols, "<i4").data

@@ -1,8 +1,8 @@
 r"""E, G, the hyperprior and the gains as one trainable model.
 
-    x -> E -> y -> (* gain) -> Q(y - mu) -> symbols -> + mu -> (* gain) -> y_hat -> G -> x_hat
-              |                    ^ mu, sigma
-             h_a -> z -> (* gain) -> Q -> z_hat -> h_s
+x -> E -> y -> (* gain) -> Q(y - mu) -> symbols -> + mu -> (* gain) -> y_hat -> G -> x_hat
+          |                    ^ mu, sigma
+         h_a -> z -> (* gain) -> Q -> z_hat -> h_s
 """
 
 from typing import NamedTuple
@@ -23,14 +23,18 @@ class Reconstruction(NamedTuple):
     Attributes:
         x_hat: (N, 3, H, W), in [0, 1] but not clamped.
         y_hat: (N, C_y, H/16, W/16), what G and D see.
-        bits_y: (N,) bits spent on y.
-        bits_z: (N,) bits spent on z.
+        bits_y: (N,) bits spent on y; under noise, what training descends.
+        bits_z: (N,) bits spent on z, likewise.
+        bits: (N,) bits the coder would need, without gradient. Uniform noise across the edges
+            of near-certain bins costs 0.1 bpp and more, so noisy rates must not be compared
+            with r_t.
     """
 
     x_hat: Tensor
     y_hat: Tensor
     bits_y: Tensor
     bits_z: Tensor
+    bits: Tensor
 
 
 def round_straight_through(v: Tensor) -> Tensor:
@@ -74,15 +78,15 @@ class Compressor(nn.Module):
         """
         y = self.encoder(x)  # (N, C_y, H/16, W/16)
         with torch.autocast(x.device.type, enabled=False):
-            y_hat, bits_y, bits_z = self.code(y, tier, noise)
-        return Reconstruction(self.generator(y_hat, tier), y_hat, bits_y, bits_z)
+            y_hat, *bits = self.code(y, tier, noise)
+        return Reconstruction(self.generator(y_hat, tier), y_hat, *bits)
 
     def code(
         self, y: Tensor, tier: Tensor, noise: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Quantise latents and count their bits; always in float32.
 
-        Shapes: y (N, C_y, h, w) to y_hat (N, C_y, h, w), bits of y (N,), bits of z (N,).
+        Shapes: y (N, C_y, h, w) to y_hat (N, C_y, h, w), then bits_y, bits_z and bits, (N,).
         """
         L_y = pick_tier(self.log2_gain, tier)  # (N, C_y, 1, 1)
         L_z = pick_tier(self.log2_gain_z, tier)
@@ -90,16 +94,19 @@ class Compressor(nn.Module):
         z = self.hyper_analysis(y) * L_z.exp2()  # (N, C_z, h/4, w/4)
         z_hat = round_straight_through(z)
         z_scale = sigma_of_index(shifted(self.z_index[None, :, None, None], L_z))
-        bits_z = logistic_bits(z_hat if noise is None else z + noise[1], z_scale)
+        bits_z = logistic_bits(z_hat if noise is None else z + noise[1], z_scale).sum((1, 2, 3))
 
         mu, t = self.hyper_synthesis(z_hat * (-L_z).exp2())  # of normalised latents
         mu, sigma = mu * L_y.exp2(), sigma_of_index(shifted(t, L_y))  # of symbols
         v = y * L_y.exp2() - mu
         symbols = round_straight_through(v)
-        bits_y = gaussian_bits(symbols if noise is None else v + noise[0], sigma)
+        bits_y = gaussian_bits(symbols if noise is None else v + noise[0], sigma).sum((1, 2, 3))
+        with torch.no_grad():
+            bits = gaussian_bits(symbols, sigma).sum((1, 2, 3))
+            bits += logistic_bits(z_hat, z_scale).sum((1, 2, 3))
 
         y_hat = (symbols + mu) * pick_tier(self.log2_degain, tier).exp2()
-        return y_hat, bits_y.sum((1, 2, 3)), bits_z.sum((1, 2, 3))
+        return y_hat, bits_y, bits_z, bits
 
     @torch.no_grad()
     def warm_start(self, basis: Tensor, std: Tensor, steps: tuple[float, ...]) -> None:
@@ -121,6 +128,8 @@ class Compressor(nn.Module):
         back.bias.zero_()
         self.encoder.head.weight.mul_(0.1)
         self.generator.tail.weight.mul_(0.02)
+        assert self.generator.tail.bias is not None
+        self.generator.tail.bias.zero_()  # at its random start it is a pattern of 5 grey levels
         for row, step in enumerate(steps):
             self.log2_gain[row] = torch.log2(unit * 255 / step)
             self.log2_degain[row] = -self.log2_gain[row]

@@ -1,12 +1,19 @@
 """Frozen settings and the three presets: every surprising number says where it comes from."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
+
+from hfx.errors import HfxError
 
 TIERS = ("low", "medium", "high")
 
 RATE_TARGETS = {"low": 0.14, "medium": 0.30, "high": 0.45}
 """r_t in bits per pixel, as HiFiC (arXiv:2006.09965, section 4) sets it."""
+
+
+def _frozen(value: object) -> object:
+    """Undo what JSON does to a tuple."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ class Architecture:
         known = {f.name for f in fields(cls)}
         if set(values) != known:
             raise TypeError(f"architecture fields differ: {sorted(set(values) ^ known)}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        frozen: dict[str, Any] = {k: _frozen(v) for k, v in values.items()}
+        return cls(**frozen)
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,25 @@ class Losses:
     zeta_b: tuple[float, ...] = (1.0, 0.5, 0.25)
     rate_targets: tuple[float, ...] = tuple(RATE_TARGETS.values())
     rate_memory: float = 0.9
+
+    def for_tiers(self, tiers: tuple[str, ...]) -> "Losses":
+        """Return these weights with one entry per tier of a model.
+
+        Settings that hold one entry for each of `TIERS` serve a model of fewer tiers by name.
+
+        Raises:
+            HfxError: the number of entries fits neither the model nor `TIERS`.
+        """
+        chosen: dict[str, Any] = {}
+        for name in ("zeta_a", "zeta_b", "rate_targets"):
+            values = getattr(self, name)
+            if len(values) == len(tiers):
+                chosen[name] = values
+            elif len(values) == len(TIERS) and set(tiers) <= set(TIERS):
+                chosen[name] = tuple(values[TIERS.index(tier)] for tier in tiers)
+            else:
+                raise HfxError(f"{name} has {len(values)} values for {len(tiers)} tiers")
+        return replace(self, **chosen)
 
 
 TINY = Architecture(
@@ -139,6 +166,7 @@ class Training:
         preset: Name of the architecture.
         stage: 1 trains E, G and the hyperprior (Eq. 5); 2 trains G and D (Eq. 6) on frozen files.
         joint: In stage 2, train E and the hyperprior too, as the paper's text has it.
+        tier: Train for this one rate only, as the paper does; None: every tier of the preset.
         steps: Length of the run; the last `decay` of them bring the learning rate to zero.
         batch: Crops per step over all processes.
         crop: Side of a crop; at least 256 where the hyperprior trains, or it sees only padding.
@@ -156,6 +184,7 @@ class Training:
     preset: str = "compact"
     stage: int = 1
     joint: bool = False
+    tier: str | None = None
     steps: int = 10_000
     batch: int = 6
     crop: int = 256
@@ -169,6 +198,11 @@ class Training:
     bf16: bool = True
     losses: Losses = Losses()
 
+    def architecture(self) -> Architecture:
+        """Return the preset, with the one tier asked for."""
+        preset = PRESETS[self.preset]
+        return preset if self.tier is None else replace(preset, tiers=(self.tier,))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
@@ -176,7 +210,7 @@ class Training:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Training":
         """Rebuild from `to_dict`."""
-        losses = {k: tuple(v) if isinstance(v, list) else v for k, v in values["losses"].items()}
+        losses: dict[str, Any] = {k: _frozen(v) for k, v in values["losses"].items()}
         return cls(**{**values, "losses": Losses(**losses)})
 
     def lr_at(self, step: int) -> float:

@@ -6,11 +6,12 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,10 +21,10 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"}
 
 
 def files_in(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, file bytes) of every picture in a folder, or in a tar shard or a folder of them.
+    """Yield (name, file bytes) of every picture in a folder, a tar shard, or a folder of shards.
 
     Raises:
-        HfxError: the source does not exist.
+        HfxError: the source does not exist, or is no tar file.
     """
     if not source.exists():
         raise HfxError(f"{source} does not exist; give a folder of pictures or a .tar shard")
@@ -33,12 +34,15 @@ def files_in(source: Path) -> Iterator[tuple[str, bytes]]:
                 yield from files_in(path)
             elif path.suffix.lower() in SUFFIXES:
                 yield path.name, path.read_bytes()
-    else:
+        return
+    try:
         with tarfile.open(source) as tar:
             for member in tar:
                 file = tar.extractfile(member) if member.isfile() else None
                 if file is not None and Path(member.name).suffix.lower() in SUFFIXES:
                     yield Path(member.name).name, file.read()
+    except tarfile.TarError as error:
+        raise HfxError(f"{source} is neither a folder nor a whole .tar shard: {error}") from error
 
 
 def held_out(name: str) -> bool:
@@ -63,7 +67,7 @@ def load_pictures(
         HfxError: nothing usable was found.
     """
     named = (item for source in sources for item in files_in(source))
-    chosen = [data for name, data in named if held_out(name) == held][:limit]
+    chosen = list(islice((data for name, data in named if held_out(name) == held), limit))
     with ThreadPoolExecutor() as pool:
         pictures = [p for p in pool.map(_decode, chosen) if p is not None]
     pictures = [p for p in pictures if min(p.shape[:2]) >= least]
@@ -75,7 +79,7 @@ def load_pictures(
 def _decode(data: bytes) -> np.ndarray | None:
     try:
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    except (UnidentifiedImageError, OSError):
+    except Exception:  # Pillow's decoders raise almost anything
         return None  # one broken file must not end a night of training
 
 
@@ -136,8 +140,10 @@ class Crops:
             self._crop(self.pictures[i], side, place, flip)
             for i, place, flip in zip(chosen[mine], places[mine], flips[mine], strict=True)
         ]
-        # a picture smaller than the enlarged crop gives what it has
-        x = torch.cat([self._fit(torch.from_numpy(c).to(device)) for c in crops])
+        if len({crop.shape for crop in crops}) == 1:  # one transfer, one resizing
+            x = self._fit(torch.from_numpy(np.stack(crops)).to(device))
+        else:  # a picture smaller than the enlarged crop gives what it has
+            x = torch.cat([self._fit(torch.from_numpy(c[None]).to(device)) for c in crops])
 
         random = torch.Generator(device).manual_seed(self.seed * 1_000_003 + step)
         c_y, c_z = self.latents
@@ -156,7 +162,7 @@ class Crops:
         return np.ascontiguousarray(cut[:, ::-1] if flip else cut)
 
     def _fit(self, cut: Tensor) -> Tensor:
-        x = cut.permute(2, 0, 1)[None].float() / 255
+        x = cut.permute(0, 3, 1, 2).float() / 255  # (n, 3, side, side)
         if x.shape[-1] != self.crop:
             x = F.interpolate(x, (self.crop, self.crop), mode="bicubic", antialias=True)
         return x.clamp(0, 1).to(memory_format=torch.channels_last)
@@ -169,14 +175,16 @@ def patch_basis(pictures: list[np.ndarray], components: int) -> tuple[Tensor, Te
     pictures in [0, 1]. Deterministic for given pictures.
     """
     draw = np.random.default_rng(0)
-    patches = []
+    moments, count = np.zeros((768, 768)), 0
     for picture in (pictures[i] for i in draw.integers(len(pictures), size=400)):
+        patches = []
         for _ in range(100):
             top = draw.integers(picture.shape[0] - 15)
             left = draw.integers(picture.shape[1] - 15)
             patches.append(picture[top : top + 16, left : left + 16])
-    flat = np.stack(patches).transpose(0, 3, 1, 2).reshape(len(patches), -1) / 255.0 - 0.5
-    values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
+        flat = np.stack(patches).transpose(0, 3, 1, 2).reshape(len(patches), -1) / 255.0 - 0.5
+        moments, count = moments + flat.T @ flat, count + len(flat)
+    values, vectors = np.linalg.eigh(moments / count)
     order = np.argsort(values)[::-1][:components]
     basis = torch.from_numpy(vectors[:, order].T.copy()).float().reshape(-1, 3, 16, 16)
     return basis, torch.from_numpy(values[order]).float().clamp_min(0).sqrt()

@@ -56,32 +56,35 @@ def export(
 
 
 @torch.inference_mode()
-def mean_rate(model: Compressor, pictures: list[np.ndarray], tier: float) -> float:
-    """Return the mean bits per pixel of whole pictures at a position between the tiers."""
+def analyse(model: Compressor, pictures: list[np.ndarray]) -> list[torch.Tensor]:
+    """Return y of whole pictures, cut to multiples of 64: each (1, C_y, h, w)."""
+    return [model.encoder(whole(picture, torch.device("cpu"))) for picture in pictures]
+
+
+@torch.inference_mode()
+def mean_rate(model: Compressor, latents: list[torch.Tensor], tier: float) -> float:
+    """Return the mean bits per pixel of analysed pictures at a position between the tiers."""
     rates = []
-    for picture in pictures:
-        x = whole(picture, torch.device("cpu"))
-        _, bits_y, bits_z = model.code(model.encoder(x), torch.tensor([tier]), None)
-        rates.append(float(bits_y + bits_z) / (x.shape[2] * x.shape[3]))
+    for y in latents:
+        *_, bits = model.code(y, torch.tensor([tier]), None)
+        rates.append(float(bits) / (256 * y.shape[2] * y.shape[3]))
     return sum(rates) / len(rates)
 
 
-def calibrate(
-    model: Compressor, pictures: list[np.ndarray], targets: list[float]
-) -> list[float]:
+def calibrate(model: Compressor, pictures: list[np.ndarray], targets: list[float]) -> list[float]:
     """Find the positions between the trained tiers whose mean rate is each target.
 
     Raises:
         HfxError: a target lies beyond what the gains reach.
     """
-    positions = []
+    positions, latents = [], analyse(model, pictures)
     for target in targets:
         low, high = -1.0, len(targets) + 0.0
-        if not mean_rate(model, pictures, low) < target < mean_rate(model, pictures, high):
+        if not mean_rate(model, latents, low) < target < mean_rate(model, latents, high):
             raise HfxError(f"{target} bpp is out of reach of these weights; train longer")
         for _ in range(7):
             middle = (low + high) / 2
-            if mean_rate(model, pictures, middle) < target:
+            if mean_rate(model, latents, middle) < target:
                 low = middle
             else:
                 high = middle

@@ -1,26 +1,45 @@
 """What a run leaves to read: log.csv, evaluations.csv and sample strips."""
 
 import csv
+import io
 from pathlib import Path
 
+from hfx.files import atomic_write
+from hfx.perceptual import LPIPS
 from hfx.run import Run
 from hfx.validate import validate
 
 
-class Log:
-    """log.csv of a run: means over the steps since the last row."""
+def columns_of(run: Run) -> list[str]:
+    """Return the names of what one step may report, sorted."""
+    names = ["loss", "mse", "lpips", "grad_norm"]
+    names += [f"{what}_{tier}" for what in ("bpp", "zeta") for tier in run.model.arch.tiers]
+    if run.discriminator is not None:
+        names += ["loss_d", "d_real", "d_fake", "grad_norm_d"]
+    return sorted(names)
 
-    def __init__(self, out: Path, keep: int) -> None:
+
+class Log:
+    """log.csv of a run: means over the steps since the last row.
+
+    A value that no step reported (the rate of a tier that had no crop) is left empty.
+
+    Attributes:
+        path: The file.
+        columns: What stands behind step and minutes.
+    """
+
+    def __init__(self, out: Path, columns: list[str], keep: int) -> None:
         """Open the log, dropping rows after step `keep`, which a resumed run will do again."""
-        (out / "samples").mkdir(parents=True, exist_ok=True)
         self.path = out / "log.csv"
+        self.columns = columns
         self.totals: dict[str, float] = {}
         self.counts: dict[str, int] = {}
-        rows = list(csv.reader(open(self.path))) if self.path.exists() else []
-        if rows:
-            kept = [rows[0]] + [row for row in rows[1:] if int(row[0]) <= keep]
-            with open(self.path, "w", newline="") as file:
-                csv.writer(file).writerows(kept)
+        rows = trim(self.path, keep)
+        if len(rows) > 1:
+            self.columns = rows[0][2:]
+        else:
+            _write_rows(self.path, [["step", "minutes", *columns]])
 
     def add(self, row: dict[str, float]) -> None:
         """Take in one step."""
@@ -28,32 +47,47 @@ class Log:
             self.totals[key] = self.totals.get(key, 0.0) + value
             self.counts[key] = self.counts.get(key, 0) + 1
 
-    def write(self, step: int, seconds: float) -> str:
-        """Write one row and return it as a line to read."""
-        means = {k: self.totals[k] / self.counts[k] for k in sorted(self.totals)}
+    def write(self, step: int, seconds: float) -> None:
+        """Append one row."""
+        cells = [
+            f"{self.totals[key] / self.counts[key]:.9g}" if key in self.totals else ""
+            for key in self.columns
+        ]
         self.totals, self.counts = {}, {}
-        new = not self.path.exists()
-        with open(self.path, "a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "minutes", *means])
-            writer.writerow([step, f"{seconds / 60:.3f}", *(f"{v:.9g}" for v in means.values())])
-        shown = " ".join(f"{k} {v:.4g}" for k, v in means.items())
-        return f"step {step} {seconds / 60:.1f} min {shown}"
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow([step, f"{seconds / 60:.3f}", *cells])
 
 
-def log_evaluation(out: Path, run: Run, folder: Path) -> str:
+def trim(path: Path, keep: int) -> list[list[str]]:
+    """Drop rows after step `keep` and a last row that was cut off; return what is left."""
+    if not path.exists():
+        return []
+    text = path.read_text("utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    rows = [row for row in csv.reader(io.StringIO(whole)) if row]
+    kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= keep]
+    if kept != rows or whole != text:
+        _write_rows(path, kept)
+    return kept
+
+
+def _write_rows(path: Path, rows: list[list[str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows(rows)
+    atomic_write(path, file.getvalue().encode())
+
+
+def log_evaluation(out: Path, run: Run, folder: Path, lpips: LPIPS | None) -> str:
     """Append the averaged weights' mean rate and quality on whole pictures; return it as text."""
     path = out / "evaluations.csv"
-    new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = []
-    with open(path, "a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "minutes", "tier", "bpp", "psnr", "lpips"])
-        for tier, bpp, psnr, lpips in validate(run.average, folder):
-            numbers = [f"{bpp:.4f}", f"{psnr:.3f}", f"{lpips:.4f}"]
-            writer.writerow([run.step, f"{run.seconds / 60:.2f}", tier, *numbers])
-            lines.append(f"{tier}: {numbers[0]} bpp, {numbers[1]} dB, LPIPS {numbers[2]}")
+    if not path.exists():
+        _write_rows(path, [["step", "minutes", "tier", "bpp", "psnr", "lpips"]])
+    rows, lines = [], []
+    for tier, bpp, psnr, distance in validate(run.average, folder, lpips):
+        numbers = [f"{bpp:.4f}", f"{psnr:.3f}", f"{distance:.4f}"]
+        rows.append([run.step, f"{run.seconds / 60:.2f}", tier, *numbers])
+        lines.append(f"{tier}: {numbers[0]} bpp, {numbers[1]} dB, LPIPS {numbers[2]}")
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
     return "; ".join(lines)

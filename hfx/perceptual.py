@@ -50,6 +50,8 @@ class LPIPS(nn.Module):
             )
         for layer, head in enumerate(linear_heads()):
             self.register_buffer(f"head{layer}", head)
+        self.shift: Tensor
+        self.scale: Tensor
         self.register_buffer("shift", torch.tensor(SHIFT)[:, None, None])
         self.register_buffer("scale", torch.tensor(SCALE)[:, None, None])
         self.requires_grad_(False)
@@ -69,8 +71,9 @@ class LPIPS(nn.Module):
             reference = self.features(x)
         total = torch.zeros(x.shape[0], device=x.device)
         for layer, (f, g) in enumerate(zip(reference, self.features(x_hat), strict=True)):
-            head = self.get_buffer(f"head{layer}")
-            total = total + F.conv2d((f - g).square(), head).mean((1, 2, 3))
+            with torch.autocast(x.device.type, enabled=False):  # these are sums of small squares
+                head = self.get_buffer(f"head{layer}")
+                total = total + F.conv2d((f - g).square(), head).mean((1, 2, 3))
         return total
 
 

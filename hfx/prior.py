@@ -9,6 +9,7 @@ Nothing here is a floating-point number that could round differently on another 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -18,12 +19,13 @@ from hfx.entropy import fixedpoint
 from hfx.entropy.fixedpoint import ACT_BITS, LOG2_BITS, FixedConv
 from hfx.entropy.pmf import Tables
 from hfx.entropy.scales import SCALES
-from hfx.tiles import spans
+from hfx.tiles import spans, times
 
 GAIN_BITS = 20  # fractional bits of a gain: the weakest gains stay fine enough
 # round(2^20 ln 2 / STEP): table entries per octave. A literal, because STEP is a float.
 ENTRIES_PER_OCTAVE = 5_906_454
-HALO = 3  # rows of z beyond a band that h_s can see
+# z beyond a tile that h_s can see: the 3x3 reaches 1 y-row, each 5x5 upsampling ceil((r + 2) / 2).
+HALO = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,9 @@ class Prior:
         z_index: (C_z,) scale-table entries of z at gain 1, in units of 2^-ACT_BITS.
         tables_y: Gaussian tables.
         tables_z: Logistic tables.
+
+    Raises:
+        ValueError: the parts do not fit together.
     """
 
     mean: list[FixedConv]
@@ -48,11 +53,19 @@ class Prior:
     tables_y: Tables
     tables_z: Tables
 
+    def __post_init__(self) -> None:
+        (tiers, c_y), (tiers_z, c_z) = self.log2_gain.shape, self.log2_gain_z.shape
+        if tiers != tiers_z or self.z_index.shape != (c_z,):
+            raise ValueError("prior: gains and indices are of different models")
+        if len(self.tables_y) != SCALES or len(self.tables_z) != SCALES:
+            raise ValueError(f"prior: {SCALES} tables are needed of each kind")
+        for stack in (self.mean, self.scale):
+            if not stack or len(stack[0].weight) != c_z or len(stack[-1].bias) != c_y:
+                raise ValueError("prior: h_s does not lead from z to y")
+
     def gain(self, level: int) -> NDArray[np.int64]:
         """Return y's gains at a quality level, (C_y,), in units of 2^-GAIN_BITS."""
-        return fixedpoint.exp2_fixed(
-            fixedpoint.interpolate_log2(self.log2_gain, level), GAIN_BITS
-        )
+        return fixedpoint.exp2_fixed(fixedpoint.interpolate_log2(self.log2_gain, level), GAIN_BITS)
 
     def gain_z(self, level: int) -> NDArray[np.int64]:
         """Return z's gains at a quality level, (C_z,), in units of 2^-GAIN_BITS."""
@@ -66,9 +79,9 @@ class Prior:
         return np.broadcast_to(to_index(moved)[:, None, None], (len(moved), *shape))
 
     def expect_y(
-        self, z: NDArray[np.int32], level: int, band: int = 32
+        self, z: NDArray[np.int32], level: int, tile: int = 32
     ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        """Return mean and table of every y symbol; computed in bands of rows to bound memory.
+        """Return mean and table of every y symbol; computed in tiles of z to bound memory.
 
         Shapes: z (C_z, h/4, w/4) symbols to mu (C_y, h, w), in units of 2^-ACT_BITS symbols, and
         index (C_y, h, w).
@@ -84,14 +97,14 @@ class Prior:
         c, (h, w) = len(gain), z.shape[1:]
         mu = np.empty((c, 4 * h, 4 * w), np.int32)
         index = np.empty((c, 4 * h, 4 * w), np.uint8)
-        for rows in spans(h, band, HALO):
-            act = torch.from_numpy(z_hat[None, :, rows.seen].astype(np.float64))
-            inside = slice(4 * rows.inside.start, 4 * rows.inside.stop)
-            core = slice(4 * rows.core_from, 4 * rows.core_to)
-            m = fixedpoint.run(self.mean, act)[0, :, inside].numpy().astype(np.int64)
-            mu[:, core] = shift_right(m * gain, GAIN_BITS)
-            t = fixedpoint.run(self.scale, act)[0, :, inside].numpy().astype(np.int64)
-            index[:, core] = to_index(t + shift)
+        for rows, columns in product(spans(h, tile, HALO), spans(w, tile, HALO)):
+            act = torch.from_numpy(z_hat[None, :, rows.seen, columns.seen].astype(np.float64))
+            inside = (0, slice(None), times(rows.inside, 4), times(columns.inside, 4))
+            core = (slice(None), times(rows.core, 4), times(columns.core, 4))
+            m = fixedpoint.run(self.mean, act)[inside].numpy().astype(np.int64)
+            mu[core] = shift_right(m * gain, GAIN_BITS)
+            t = fixedpoint.run(self.scale, act)[inside].numpy().astype(np.int64)
+            index[core] = to_index(t + shift)
         return mu, index
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:

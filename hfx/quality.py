@@ -1,5 +1,6 @@
 """One dial: a tier, a quality, or a size becomes a level, in 1/256 of a tier."""
 
+import math
 from collections.abc import Callable
 
 from hfx.entropy.fixedpoint import LEVELS
@@ -25,17 +26,22 @@ def level_of(
     if len(wishes) > 1:
         raise HfxError("choose one of tier, quality, target-bpp and target-bytes")
     if target_bpp is not None or target_bytes is not None:
-        if not wishes[0] > 0:  # type: ignore[operator]
-            raise HfxError("a target size must be greater than 0")
+        if not 0 < wishes[0] < math.inf:  # type: ignore[operator]
+            raise HfxError("a target size must be greater than 0 and finite")
         return None
     if quality is not None:
         if not WORST <= quality <= BEST:
             raise HfxError(f"quality goes from {WORST:g} to {BEST:g}, not {quality:g}")
         return level_of_quality(quality) if len(tiers) > 1 else 0
-    name = tier or ("medium" if "medium" in tiers else tiers[0])
+    name = tier if tier is not None else "medium" if "medium" in tiers else tiers[0]
     if name not in tiers:
         raise HfxError(f"no tier {name!r}; these weights have {', '.join(tiers)}")
     return tiers.index(name) * LEVELS
+
+
+def possible(level: int) -> bool:
+    """Say whether a level is one of those that qualities of 0 to 100 stand for."""
+    return level_of_quality(WORST) <= level <= level_of_quality(BEST)
 
 
 def level_of_quality(quality: float) -> int:

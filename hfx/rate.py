@@ -1,5 +1,6 @@
 """The constrained rate: zeta' of the paper, as an object of its own."""
 
+import math
 from dataclasses import dataclass, field
 
 from hfx.config import Losses
@@ -43,7 +44,9 @@ class RateController:
         return cls(losses.zeta_a, losses.zeta_b, losses.rate_targets, losses.rate_memory)
 
     def observe(self, tier: int, bpp: float) -> None:
-        """Take in the rate of one batch of a tier, in bits per pixel."""
+        """Take in the rate of one batch of a tier, in bits per pixel; NaN and inf are ignored."""
+        if not math.isfinite(bpp):
+            return  # a running mean never forgets a NaN, and NaN > r_t is never true
         before = self.rates[tier]
         self.rates[tier] = (
             bpp if before is None else self.memory * before + (1 - self.memory) * bpp

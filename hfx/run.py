@@ -11,12 +11,13 @@ from torch import Tensor, optim
 
 from hfx import checkpoint
 from hfx.compressor import Compressor
-from hfx.config import PRESETS, Training
+from hfx.config import Training
 from hfx.data import patch_basis
+from hfx.errors import WeightsError
 from hfx.networks import Discriminator
 from hfx.rate import RateController
 
-WARM_STEPS = (190.0, 105.0, 75.0)  # first quantisation steps of low, medium, high, grey levels
+WARM_STEPS = {"low": 190.0, "medium": 105.0, "high": 75.0}  # first steps of Q, grey levels
 
 
 @dataclass
@@ -63,8 +64,18 @@ class Run:
         checkpoint.write(path, tensors, meta)
 
     def load(self, path: Path) -> None:
-        """Restore the state; raises WeightsError where the file is not of this architecture."""
+        """Restore the state.
+
+        Raises:
+            WeightsError: the file is no run's, or of one that trains something else.
+        """
         tensors, meta = checkpoint.read(path)
+        if not {"settings", "step", "seconds", "rates"} <= meta.keys():
+            raise WeightsError(f"{path} is not the checkpoint of a run")
+        for name in ("preset", "stage", "joint", "tier"):
+            theirs, ours = meta["settings"].get(name), getattr(self.settings, name)
+            if theirs != ours:
+                raise WeightsError(f"{path} is of a run with {name} {theirs}, not {ours}")
         checkpoint.restore("model", self.model, tensors)
         checkpoint.restore("average", self.average, tensors)
         checkpoint.restore_optimizer("optimizer", self.optimizer, tensors)
@@ -75,7 +86,11 @@ class Run:
         self.rate.rates = meta["rates"]
 
     def start_from(self, path: Path) -> None:
-        """Take another run's averaged weights and nothing else, as stage 2 does from stage 1."""
+        """Take another run's averaged weights and nothing else, as stage 2 does from stage 1.
+
+        Raises:
+            WeightsError: the file is no run's, or of another architecture.
+        """
         tensors, _ = checkpoint.read(path)
         checkpoint.restore("average", self.average, tensors)
         self.model.load_state_dict(self.average.state_dict())
@@ -84,8 +99,9 @@ class Run:
     def follow(self) -> None:
         """Move the averaged weights towards the model's; quickly while the run is young."""
         keep = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        averaged = list(self.average.parameters())
-        torch._foreach_lerp_(averaged, list(self.model.parameters()), 1 - keep)
+        averaged: list[Tensor] = list(self.average.parameters())
+        current: list[Tensor] = list(self.model.parameters())
+        torch._foreach_lerp_(averaged, current, 1 - keep)
 
 
 def parameter_groups(model: Compressor, settings: Training) -> list[dict[str, Any]]:
@@ -106,22 +122,36 @@ def parameter_groups(model: Compressor, settings: Training) -> list[dict[str, An
 
 
 def start(settings: Training, device: torch.device, pictures: list[np.ndarray]) -> Run:
-    """Build a run at step 0, warm-started from the pictures' PCA in stage 1."""
+    """Build a run at step 0, warm-started from the pictures' PCA in stage 1.
+
+    Raises:
+        HfxError: the losses name more or fewer tiers than the model has.
+    """
     torch.manual_seed(settings.seed)
-    model = Compressor(PRESETS[settings.preset])
+    model = Compressor(settings.architecture())
+    tiers = model.arch.tiers
     if model.arch.linear_path and settings.stage == 1:
         basis, std = patch_basis(pictures, model.arch.latent)
-        model.warm_start(basis, std, WARM_STEPS)
+        model.warm_start(basis, std, tuple(WARM_STEPS[tier] for tier in tiers))
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = Run(
         settings=settings,
         model=model,
         average=copy.deepcopy(model).requires_grad_(False).eval(),
-        optimizer=optim.Adam(parameter_groups(model, settings), lr=settings.lr, betas=(0.9, 0.98)),
-        rate=RateController.from_losses(settings.losses),
+        optimizer=adam(parameter_groups(model, settings), settings.lr, (0.9, 0.98)),
+        rate=RateController.from_losses(settings.losses.for_tiers(tiers)),
     )
     if settings.stage == 2:
         run.discriminator = Discriminator(model.arch).to(device)
         group = {"params": list(run.discriminator.parameters()), "factor": 1.0}
-        run.optimizer_d = optim.Adam([group], lr=settings.lr_d, betas=(0.5, 0.9))
+        run.optimizer_d = adam([group], settings.lr_d, (0.5, 0.9))
     return run
+
+
+def adam(groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> optim.Adam:
+    """Return Adam in one kernel over all parameters: twice as fast on a CPU as one by one.
+
+    It takes parameter, gradient and moments to lie in memory alike, unasked. Autograd sees to
+    the gradients, `checkpoint.restore_optimizer` to the moments.
+    """
+    return optim.Adam(groups, lr=lr, betas=betas, fused=True)

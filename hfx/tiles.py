@@ -1,4 +1,4 @@
-"""Large pictures piece by piece: E and G are local, so tiles with a halo give the whole's result."""
+"""Large pictures piece by piece: E and G are local, so tiles with halos give the same result."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -43,7 +43,7 @@ def times(part: slice, factor: int) -> slice:
 
 
 def spans(length: int, tile: int, halo: int) -> Iterator[Span]:
-    """Cut an axis into cores of `tile`, each seen with `halo` more on both sides where there is."""
+    """Cut an axis into cores of `tile`, each seen with up to `halo` more on both sides."""
     for a in range(0, length, tile):
         b = min(a + tile, length)
         yield Span(a, b, max(0, a - halo), min(length, b + halo))

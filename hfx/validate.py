@@ -1,6 +1,5 @@
 """Whole pictures through a model in training: rate, PSNR and LPIPS, and a strip to look at."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,10 @@ from torch import Tensor
 
 from hfx.compressor import Compressor
 from hfx.data import load_pictures
+from hfx.errors import HfxError
 from hfx.perceptual import LPIPS
+
+STRIP = 256  # side of the pictures in a sample grid
 
 
 def whole(picture: np.ndarray, device: torch.device) -> Tensor:
@@ -21,49 +23,70 @@ def whole(picture: np.ndarray, device: torch.device) -> Tensor:
 
 
 @torch.inference_mode()
-def validate(model: Compressor, folder: Path) -> Iterator[tuple[str, float, float, float]]:
-    """Yield (tier, bpp, PSNR in dB, LPIPS), means over the pictures of a folder.
+def validate(
+    model: Compressor, folder: Path, lpips: LPIPS | None
+) -> list[tuple[str, float, float, float]]:
+    """Return (tier, bpp, PSNR in dB, LPIPS) per tier, means over the pictures of a folder.
 
-    The rate is the estimate without the container; PSNR is a mean of per-picture values.
+    In float32, as the codec computes. The rate is the estimate without the container; PSNR is a
+    mean of per-picture values; LPIPS is NaN where there is none.
+
+    Raises:
+        HfxError: the folder holds no picture of at least 64 pixels.
     """
     device = next(model.parameters()).device
-    lpips = LPIPS().to(device).eval()
-    pictures = [p for side in (False, True) for p in load_safely(folder, side)]
-    for number, tier in enumerate(model.arch.tiers):
-        rows = []
-        for picture in pictures:
-            x = whole(picture, device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=True):
-                out = model(x, torch.tensor([float(number)], device=device))
-            x_hat = (out.x_hat.clamp(0, 1) * 255).round() / 255
-            bpp = float(out.bits_y + out.bits_z) / (x.shape[2] * x.shape[3])
-            psnr = float(-10 * (x - x_hat).square().mean().log10())
-            rows.append((bpp, psnr, float(lpips(x, x_hat))))
-        bpp, psnr, distance = (sum(column) / len(rows) for column in zip(*rows, strict=True))
-        yield tier, bpp, psnr, distance
+    pictures = pictures_in(folder, least=64)
+    sums = np.zeros((len(model.arch.tiers), 3))
+    for picture in pictures:
+        x = whole(picture, device)
+        y = model.encoder(x)  # the same for every tier
+        for number in range(len(model.arch.tiers)):
+            tier = torch.tensor([float(number)], device=device)
+            y_hat, bits_y, bits_z = model.code(y, tier, None)
+            x_hat = (model.generator(y_hat, tier).clamp(0, 1) * 255).round() / 255
+            bpp = float(bits_y + bits_z) / (x.shape[2] * x.shape[3])
+            psnr = float(-10 * (x - x_hat).square().mean().clamp_min(1e-10).log10())
+            sums[number] += bpp, psnr, float("nan") if lpips is None else float(lpips(x, x_hat))
+    return [
+        (tier, float(bpp), float(psnr), float(distance))
+        for tier, (bpp, psnr, distance) in zip(model.arch.tiers, sums / len(pictures), strict=True)
+    ]
 
 
-def load_safely(folder: Path, held: bool) -> list[np.ndarray]:
-    """Return a part of a folder's pictures, held-out names or not; it may be empty."""
-    try:
-        return load_pictures([folder], held=held, least=64)
-    except Exception:
-        return []
+def pictures_in(folder: Path, least: int) -> list[np.ndarray]:
+    """Return all pictures of a folder with sides of at least `least`, held-out names or not.
+
+    Raises:
+        HfxError: there is none.
+    """
+    found = []
+    for held in (False, True):
+        try:
+            found += load_pictures([folder], held=held, least=least)
+        except HfxError:
+            if not folder.exists():
+                raise
+    if not found:
+        raise HfxError(f"no picture of at least {least} pixels in {folder}")
+    return found
 
 
 @torch.inference_mode()
 def sample_grid(model: Compressor, folder: Path, path: Path, count: int = 4) -> None:
-    """Save originals beside every tier's reconstruction, 256x256 from the middle, as a PNG."""
+    """Save originals beside every tier's reconstruction, 256x256 from the middle, as a PNG.
+
+    Raises:
+        HfxError: the folder holds no picture of that size.
+    """
     device = next(model.parameters()).device
     rows = []
-    for picture in load_safely(folder, held=False)[:count]:
-        top, left = (side // 2 - 128 for side in picture.shape[:2])
-        x = whole(picture[top : top + 256, left : left + 256], device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=True):
-            views = [x] + [
-                model(x, torch.tensor([float(number)], device=device)).x_hat
-                for number in range(len(model.arch.tiers))
-            ]
+    for picture in pictures_in(folder, least=STRIP)[:count]:
+        top, left = ((side - STRIP) // 2 for side in picture.shape[:2])
+        x = whole(picture[top : top + STRIP, left : left + STRIP], device)
+        views = [x] + [
+            model(x, torch.tensor([float(number)], device=device)).x_hat
+            for number in range(len(model.arch.tiers))
+        ]
         rows.append(torch.cat(views, dim=3))
     grid = torch.cat(rows, dim=2)[0].clamp(0, 1).mul(255).round().byte()
     path.parent.mkdir(parents=True, exist_ok=True)

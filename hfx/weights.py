@@ -83,26 +83,32 @@ def load(source: Path | str | None = None) -> Weights:
     if path.stat().st_size > LIMIT:
         raise WeightsError(f"{path} is larger than any hfx weights; it was not read")
     tensors, meta = checkpoint.read(path)
-    if meta.get("format") != FORMAT:
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise WeightsError(f"{path} is not an export of format {FORMAT}; run `hfx export` again")
     try:
         arch = Architecture.from_dict(meta["architecture"])
         arrays = {k[6:]: v.numpy() for k, v in tensors.items() if k.startswith("prior.")}
         prior = Prior.from_arrays(arrays)
+        stated, about = str(meta["fingerprint"]), dict(meta["about"])
+        log2_degain = tensors["log2_degain"].float()
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is incomplete or damaged: {error}") from error
+    tiers = len(arch.tiers)
+    shapes = {prior.log2_gain.shape, tuple(log2_degain.shape)}
+    if shapes != {(tiers, arch.latent)} or prior.log2_gain_z.shape != (tiers, arch.hyper):
+        raise WeightsError(f"{path} is damaged: its gains are not those of its architecture")
     fingerprint = prior.fingerprint()
-    if fingerprint.hex() != meta["fingerprint"]:
+    if fingerprint.hex() != stated:
         raise WeightsError(f"{path} is damaged: its integers do not match its fingerprint")
     return Weights(
         arch=arch,
         encoder=_module(Encoder(arch), "encoder", tensors),
         generator=_module(Generator(arch), "generator", tensors),
         hyper_analysis=_module(HyperAnalysis(arch), "hyper_analysis", tensors),
-        log2_degain=tensors["log2_degain"].float(),
+        log2_degain=log2_degain,
         prior=prior,
         fingerprint=fingerprint,
-        about=meta["about"],
+        about=about,
     )
 
 

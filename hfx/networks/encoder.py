@@ -1,8 +1,7 @@
 """E: an image becomes a grid of latents sixteen times smaller."""
 
-from torch import Tensor, nn
-
 import torch
+from torch import Tensor, nn
 
 from hfx.config import Architecture
 from hfx.networks.layers import ChannelNorm, ResidualBlock, down

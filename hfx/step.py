@@ -1,0 +1,103 @@
+"""One training step: stage 1 is Eq. 5, stage 2 is Eq. 6.
+
+x -> model -> x_hat, y_hat, bits -> zeta' r + k_M MSE + k_P LPIPS [- alpha log D(x', y)]
+"""
+
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional as F
+
+from hfx import processes
+from hfx.data import Batch
+from hfx.losses import distortion, fooling, mse255, rate_distortion, spotting
+from hfx.run import Run
+
+
+def train_step(
+    run: Run,
+    model: nn.Module,
+    judge: nn.Module | None,
+    lpips: nn.Module | None,
+    batch: Batch,
+) -> dict[str, float]:
+    """Do one step: the generator's phase and, in stage 2, the discriminator's.
+
+    Args:
+        run: State of the run; its optimizers and its rate controller move on.
+        model: `run.model`, or what wraps it to share gradients between processes.
+        judge: The same of `run.discriminator`.
+        lpips: The perceptual distance, None for k_P = 0.
+        batch: This process's share of the global batch.
+
+    Returns what to log: means over the global batch.
+    """
+    settings, losses = run.settings, run.settings.losses
+    device = batch.x.device.type
+    half = torch.autocast(device, torch.bfloat16, enabled=settings.bf16)
+    factor = settings.lr_at(run.step)
+    pixels = batch.x.shape[2] * batch.x.shape[3]
+
+    # --- generator: E, G and the hyperprior. D is frozen, so no gradient can reach it.
+    if run.discriminator is not None:
+        run.discriminator.requires_grad_(False)
+    with half:
+        out = model(batch.x, batch.tier.float(), (batch.noise_y, batch.noise_z))
+        bpp = (out.bits_y + out.bits_z) / pixels  # (N,)
+        mse = mse255(batch.x, out.x_hat)
+        perceptual = lpips(batch.x, out.x_hat) if lpips is not None else torch.zeros_like(mse)
+        zetas = torch.tensor([run.rate.zeta(t) for t in range(len(run.rate.targets))])
+        zeta = zetas.to(batch.x.device)[batch.tier]  # (N,)
+        d = distortion(mse, perceptual, losses.k_M, losses.k_P)
+        loss = rate_distortion(zeta, bpp, d)
+        if run.discriminator is not None:
+            loss = loss + losses.alpha * fooling(run.discriminator(out.x_hat, out.y_hat).float())
+    norm = update(run.optimizer, loss, settings.clip, settings.lr * factor)
+    row = {"grad_norm": norm, **means(loss=loss, mse=mse, lpips=perceptual)}
+    # what the coder would need, not the noisy rate that is descended: only it compares with r_t
+    row |= observe_rates(run, batch.tier, out.bits / pixels)
+
+    # --- discriminator: real and fake share one latent each, in the same order.
+    if judge is not None and run.discriminator is not None and run.optimizer_d is not None:
+        run.discriminator.requires_grad_(True)
+        x, y_hat = torch.cat([batch.x, out.x_hat.detach()]), out.y_hat.detach()
+        with half:
+            real, fake = judge(x, torch.cat([y_hat, y_hat])).float().chunk(2)
+            loss_d = spotting(real, fake)
+        row["grad_norm_d"] = update(run.optimizer_d, loss_d, settings.clip, settings.lr_d * factor)
+        row |= means(loss_d=loss_d, d_real=real, d_fake=fake)
+    return row
+
+
+def update(optimizer: optim.Optimizer, loss: Tensor, clip: float, lr: float) -> float:
+    """Step one optimizer on one loss, its gradients cleared first; return their norm."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    norm = nn.utils.clip_grad_norm_(parameters, clip)
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["factor"]
+    if torch.isfinite(norm):  # one bad batch must not poison the moments for good
+        optimizer.step()
+    return float(norm)
+
+
+def observe_rates(run: Run, tier: Tensor, bpp: Tensor) -> dict[str, float]:
+    """Tell the controller each tier's mean rate over all processes; return what to log."""
+    names = run.model.arch.tiers
+    is_of = F.one_hot(tier.long(), len(names)).double()  # (N, T)
+    sums = processes.total(torch.stack([bpp.double() @ is_of, is_of.sum(0)]))  # (2, T)
+    row: dict[str, float] = {}
+    for number, (bits, count) in enumerate(sums.T.tolist()):
+        if count:
+            run.rate.observe(number, bits / count)
+            row[f"bpp_{names[number]}"] = bits / count
+        row[f"zeta_{names[number]}"] = run.rate.zeta(number)
+    return row
+
+
+def means(**values: Tensor) -> dict[str, float]:
+    """Return the mean of each over all processes, as numbers."""
+    local = torch.stack([v.detach().double().mean() for v in values.values()])
+    count = torch.ones_like(local[:1])
+    *sums, world = processes.total(torch.cat([local, count])).tolist()
+    return dict(zip(values, (s / world for s in sums), strict=True))
