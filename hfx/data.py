@@ -175,16 +175,16 @@ def patch_basis(pictures: list[np.ndarray], components: int) -> tuple[Tensor, Te
     pictures in [0, 1]. Deterministic for given pictures.
     """
     draw = np.random.default_rng(0)
-    moments, count = np.zeros((768, 768)), 0
-    for picture in (pictures[i] for i in draw.integers(len(pictures), size=400)):
-        patches = []
-        for _ in range(100):
-            top = draw.integers(picture.shape[0] - 15)
-            left = draw.integers(picture.shape[1] - 15)
-            patches.append(picture[top : top + 16, left : left + 16])
-        flat = np.stack(patches).transpose(0, 3, 1, 2).reshape(len(patches), -1) / 255.0 - 0.5
-        moments, count = moments + flat.T @ flat, count + len(flat)
-    values, vectors = np.linalg.eigh(moments / count)
+    patches = np.empty((400, 100, 3, 16, 16), np.uint8)
+    for cut, number in zip(patches, draw.integers(len(pictures), size=400), strict=True):
+        windows = np.lib.stride_tricks.sliding_window_view(pictures[number], (16, 16), (0, 1))
+        tops, lefts = (draw.integers(side, size=100) for side in windows.shape[:2])
+        cut[:] = windows[tops, lefts]
+    moments = np.zeros((768, 768))
+    for quarter in patches.reshape(4, -1, 768):  # as float64 all at once they would take 250 MB
+        centred = quarter / 255.0 - 0.5
+        moments += centred.T @ centred
+    values, vectors = np.linalg.eigh(moments / 40_000)
     order = np.argsort(values)[::-1][:components]
     basis = torch.from_numpy(vectors[:, order].T.copy()).float().reshape(-1, 3, 16, 16)
     return basis, torch.from_numpy(values[order]).float().clamp_min(0).sqrt()

@@ -63,6 +63,8 @@ def plan(
             jobs += [Job(f, (root / f.relative_to(source)).with_suffix(suffix)) for f in found]
         elif not source.exists():
             raise HfxError(f"{source} does not exist; check the path")
+        elif source.suffix.lower() == suffix:
+            raise HfxError(f"{source} is a {suffix} file already; give what it is to be made of")
         elif out is None:
             jobs.append(Job(source, source.with_suffix(suffix)))
         elif len(given) > 1 or out.is_dir() or str(out).endswith(("/", os.sep)):
@@ -94,3 +96,11 @@ def refuse_overwriting(job: Job, made: set[Path], overwrite: bool) -> None:
         raise HfxError(f"{job.source}: the output would replace the input")
     if not overwrite:
         raise HfxError(f"{job.target} exists; give --overwrite to replace it")
+
+
+def make_room(target: Path) -> None:
+    """Create the folder that a file is to lie in; raises HfxError where that is impossible."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HfxError(f"cannot create {target.parent}: {error.strerror or error}") from error

@@ -65,6 +65,8 @@ def train(
     device, rank, world = processes.join(device)
     path = out / CHECKPOINT
     refuse(settings, path, resume, start_from, world)
+    if evaluate is not None and not evaluate.exists():
+        raise HfxError(f"{evaluate} does not exist; --evaluate takes a folder of pictures")
     progress = progress if progress is not None and rank == 0 else Progress(None)
     prepare(device)
 

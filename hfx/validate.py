@@ -42,9 +42,9 @@ def validate(
         y = model.encoder(x)  # the same for every tier
         for number in range(len(model.arch.tiers)):
             tier = torch.tensor([float(number)], device=device)
-            y_hat, bits_y, bits_z = model.code(y, tier, None)
+            y_hat, *_, bits = model.code(y, tier, None)
             x_hat = (model.generator(y_hat, tier).clamp(0, 1) * 255).round() / 255
-            bpp = float(bits_y + bits_z) / (x.shape[2] * x.shape[3])
+            bpp = float(bits) / (x.shape[2] * x.shape[3])
             psnr = float(-10 * (x - x_hat).square().mean().clamp_min(1e-10).log10())
             sums[number] += bpp, psnr, float("nan") if lpips is None else float(lpips(x, x_hat))
     return [

@@ -34,3 +34,58 @@ def photo():
     rgb = np.ascontiguousarray(data.astronaut()[48:144, 160:288])
     rgb.flags.writeable = False
     return rgb
+
+
+@pytest.fixture(scope="session")
+def portrait():
+    """The whole of the photograph that `photo` is cut from: (512, 512, 3) uint8, read-only."""
+    data = pytest.importorskip("skimage.data", reason="its photographs come with scikit-image")
+    rgb = np.ascontiguousarray(data.astronaut())
+    rgb.flags.writeable = False
+    return rgb
+
+
+@pytest.fixture(scope="session")
+def tiny_model(portrait):
+    """An untrained TINY model that compresses all the same: it starts as a PCA transform."""
+    from hfx.compressor import Compressor
+    from hfx.config import TINY
+    from hfx.data import patch_basis
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Compressor(TINY)
+    model.warm_start(*patch_basis([portrait], TINY.latent), (160.0, 80.0, 40.0))
+    with torch.no_grad():
+        model.hyper_analysis.stack[-1].weight.mul_(20)  # so that z says something
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def tiny_codec(tiny_model):
+    """A codec that depends on no file."""
+    from hfx.codec import Codec
+    from hfx.export import freeze
+
+    return Codec(freeze(tiny_model, {"step": 0}))
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tiny_codec, tmp_path_factory):
+    """The weights of `tiny_codec` as a file."""
+    from hfx import weights
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    weights.save(tiny_codec.weights, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """The codec with the weights that hfx comes with."""
+    from hfx import WeightsError, load
+
+    try:
+        return load()
+    except WeightsError as error:
+        pytest.skip(f"no shipped weights: {error}")

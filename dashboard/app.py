@@ -1,0 +1,19 @@
+"""Entry point of the dashboard: `make app`, or `streamlit run dashboard/app.py`."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+if str(HERE.parent) not in sys.path:  # so that a checkout runs without being installed
+    sys.path.insert(0, str(HERE.parent))
+
+PAGES = [
+    st.Page(HERE / "views" / "compress.py", title="Compress", url_path="compress", default=True),
+]
+
+ICON = HERE / "assets" / "icon.png"  # an icon by name or emoji would be fetched from elsewhere
+st.set_page_config(page_title="hfx", page_icon=str(ICON), layout="wide")
+st.html(HERE / "assets" / "page.css")
+st.navigation(PAGES, position="top").run()

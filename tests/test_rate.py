@@ -1,0 +1,75 @@
+import csv
+import math
+from dataclasses import replace
+
+import pytest
+
+from hfx.config import Losses
+from hfx.rate import RateController
+from hfx.train import train
+from tests.synthetic import CPU, NO_LPIPS, folder, settings
+
+
+def controller(**changes):
+    values = {"zeta_a": (8.0, 4.0), "zeta_b": (1.0, 0.5), "targets": (0.2, 0.4)} | changes
+    return RateController(**values)
+
+
+def test_without_memory_it_is_the_paper_s_rule():
+    rate = controller(memory=0.0)
+    for bpp in (0.1, 0.3, 0.2, 0.200001, 0.05, 9.0):
+        rate.observe(0, bpp)
+        assert rate.zeta(0) == (8.0 if bpp > 0.2 else 1.0)
+
+
+def test_tiers_are_apart():
+    rate = controller()
+    rate.observe(0, 1.0)
+    assert (rate.zeta(0), rate.zeta(1)) == (8.0, 0.5)
+    assert rate.rates == [1.0, None]
+
+
+def test_before_any_batch_the_weight_is_low():
+    assert controller().zeta(0) == 1.0
+
+
+def test_memory_is_a_running_mean():
+    rate = controller(memory=0.75)
+    for bpp in (1.0, 0.0, 0.0):
+        rate.observe(0, bpp)
+    assert math.isclose(rate.rates[0], 0.75**2)
+    assert rate.zeta(0) == 8.0
+
+
+def test_a_batch_gone_wrong_is_not_remembered():
+    rate = controller(memory=0.9)
+    rate.observe(0, 1.0)
+    for bad in (math.nan, math.inf):
+        rate.observe(0, bad)
+    assert rate.rates[0] == 1.0
+
+
+def test_what_makes_no_controller():
+    with pytest.raises(ValueError, match="per tier"):
+        controller(targets=(0.2,))
+    with pytest.raises(ValueError, match="greater"):
+        controller(zeta_a=(8.0, 0.5))
+
+
+def test_it_is_built_from_the_loss_settings():
+    rate = RateController.from_losses(Losses(rate_memory=0.5))
+    assert (rate.targets, rate.memory) == (Losses().rate_targets, 0.5)
+
+
+def test_it_brings_a_run_to_its_target(tmp_path):
+    """A real run, one tier: its mean rate ends within 5 % of r_t, from far above."""
+    target = 0.40
+    losses = replace(NO_LPIPS, rate_targets=(target,), zeta_a=(8.0,), zeta_b=(0.25,))
+    how = settings(tier="low", steps=240, decay=60, warmup=10, batch=4, lr=1e-3, losses=losses)
+    source = folder(tmp_path / "pictures", count=4)
+    train(how, [source], tmp_path / "run", device=CPU, log_every=1)
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
+    rates = [float(row["bpp_low"]) for row in rows]
+    assert max(rates[:20]) > 1.5 * target or min(rates[:20]) < target / 1.5
+    reached = sum(rates[-60:]) / 60
+    assert abs(reached / target - 1) < 0.05

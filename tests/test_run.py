@@ -1,0 +1,145 @@
+import pytest
+import torch
+
+from hfx import checkpoint
+from hfx.config import Losses
+from hfx.errors import HfxError, WeightsError
+from hfx.run import adam, parameter_groups, start
+from hfx.step import train_step
+from tests.synthetic import CPU, batch_of, pictures, run_of, settings
+
+
+def step(run, count=1):
+    judge = run.discriminator
+    rows = []
+    for _ in range(count):
+        rows.append(train_step(run, run.model, judge, None, batch_of(run, run.step)))
+        run.step += 1
+        run.follow()
+    return rows
+
+
+def same(a, b):
+    pairs = zip(a.state_dict().items(), b.state_dict().items(), strict=True)
+    return all(n == m and torch.equal(v, w) for (n, v), (m, w) in pairs)
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_saved_run_goes_on_bit_for_bit(tmp_path, stage):
+    run = run_of(stage=stage)
+    step(run, 2)
+    run.seconds = 12.5
+    run.save(tmp_path / "c")
+    again = run_of(stage=stage, seed=1)
+    again.settings = run.settings
+    again.load(tmp_path / "c")
+    assert (again.step, again.seconds, again.rate.rates) == (2, 12.5, run.rate.rates)
+    assert step(run, 2) == step(again, 2)
+    assert same(run.model, again.model) and same(run.average, again.average)
+    if stage == 2:
+        assert same(run.discriminator, again.discriminator)
+
+
+def test_a_start_depends_on_the_seed_and_the_pictures_only():
+    torch.manual_seed(5)
+    first = run_of()
+    torch.manual_seed(6)
+    assert same(first.model, run_of().model)
+    assert not same(first.model, run_of(seed=1).model)
+    assert same(first.model, first.average)
+
+
+@pytest.mark.parametrize("stage, joint", [(1, False), (2, False), (2, True)])
+def test_what_a_stage_trains(stage, joint):
+    run = run_of(stage=stage, joint=joint)
+    trained = [p for group in run.optimizer.param_groups for p in group["params"]]
+    names = {n for n, p in run.model.named_parameters() if any(p is q for q in trained)}
+    assert len(trained) == len(names)  # each once
+    everything = {n for n, _ in run.model.named_parameters()}
+    only_g = {n for n in everything if n.startswith("generator.")}
+    assert names == (everything if stage == 1 or joint else only_g)
+    assert {n for n, p in run.model.named_parameters() if p.requires_grad} == names
+    assert (run.discriminator is None) == (stage == 1)
+
+
+def test_how_fast_parameters_move():
+    run = run_of()
+    factor = {
+        id(p): group["factor"] for group in run.optimizer.param_groups for p in group["params"]
+    }
+    at = {n: factor[id(p)] for n, p in run.model.named_parameters()}
+    assert at["encoder.linear.weight"] == at["generator.linear.weight"] == 0.1
+    assert at["log2_gain"] == at["log2_degain"] == at["log2_gain_z"] == at["z_index"] == 10
+    assert at["encoder.head.weight"] == at["hyper_synthesis.mean.0.weight"] == 1
+
+
+def test_the_fused_adam_is_adam():
+    torch.manual_seed(0)
+    weight = torch.randn(8, 4, 3, 3).to(memory_format=torch.channels_last)
+    ours, theirs = (weight.clone().requires_grad_() for _ in range(2))
+    optimizers = [
+        adam([{"params": [ours]}], 0.01, (0.9, 0.98)),
+        torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.98), foreach=False),
+    ]
+    x = torch.randn(2, 4, 8, 8)
+    for optimizer, w in zip(optimizers * 5, (ours, theirs) * 5, strict=True):
+        optimizer.zero_grad()
+        torch.nn.functional.conv2d(x, w).square().sum().backward()
+        assert w.grad.stride() == w.stride()  # which the fused kernel takes for granted
+        optimizer.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_the_average_follows_fast_then_slowly():
+    run = run_of(ema=0.9)
+    with torch.no_grad():
+        for p in run.model.parameters():
+            p += 1
+    before = run.average.z_index.clone()
+    run.step = 1
+    run.follow()  # keeps 2 / 11
+    torch.testing.assert_close(run.average.z_index, before + 9 / 11)
+    run.step = 10_000
+    run.average.z_index.copy_(before)
+    run.follow()
+    torch.testing.assert_close(run.average.z_index, before + 0.1)
+
+
+def test_what_cannot_be_resumed_is_said(tmp_path):
+    run = run_of()
+    run.save(tmp_path / "c")
+    with pytest.raises(WeightsError, match="stage 1, not 2"):
+        run_of(stage=2).load(tmp_path / "c")
+    with pytest.raises(WeightsError, match="tier None, not low"):
+        run_of(tier="low").load(tmp_path / "c")
+    checkpoint.write(tmp_path / "w", {"encoder.x": torch.zeros(1)}, {"format": 1})
+    with pytest.raises(WeightsError, match="not the checkpoint of a run"):
+        run.load(tmp_path / "w")
+
+
+def test_stage_2_takes_the_averaged_weights(tmp_path):
+    first = run_of()
+    step(first, 2)
+    first.save(tmp_path / "c")
+    second = run_of(stage=2, seed=3)
+    second.start_from(tmp_path / "c")
+    assert same(second.model, first.average) and same(second.average, first.average)
+    assert second.step == 0
+
+
+def test_one_tier_alone():
+    run = run_of(tier="high")
+    assert run.model.log2_gain.shape[0] == 1
+    assert run.rate.targets == (0.45,)
+    assert {"bpp_high", "zeta_high"} <= step(run)[0].keys()
+
+
+def test_losses_for_other_tiers_are_refused():
+    with pytest.raises(HfxError, match="zeta_a"):
+        start(settings(losses=Losses(zeta_a=(2.0,))), CPU, pictures())
+
+
+def test_frozen_parameters_are_in_no_group():
+    run = run_of()
+    groups = parameter_groups(run.model, settings(stage=2))
+    assert sum(len(g["params"]) for g in groups) == len(list(run.model.generator.parameters()))

@@ -1,0 +1,94 @@
+"""Tiles with halos give the result of the whole picture."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hfx.config import COMPACT, PAPER, TINY
+from hfx.networks import Encoder, Generator, halo_of_encoder, halo_of_generator
+from hfx.tiles import analyse, padded_latents, spans, synthesise, times
+
+WHOLE = 10_000
+# The presets' depths with few channels: reach depends on depth alone.
+SLIM = {
+    "tiny": replace(TINY, widths=(6, 6, 6), latent=5, hyper=4),
+    "compact": replace(COMPACT, widths=(6, 6, 6), latent=5, hyper=4),
+    "paper": replace(PAPER, widths=(4,) * 5, latent=5, hyper=4),
+    "odd": replace(TINY, widths=(6, 6, 6), encoder_blocks=(2, 1, 0), generator_blocks=(2, 1, 0)),
+}
+SIZES = [(1, 1), (17, 3), (200, 70), (65, 257)]
+
+
+def tiles(preset):
+    """Sides of tiles in latents; few and large where the halo alone is 21."""
+    return (8,) if preset == "paper" else (4, 8, 7)
+
+
+def noise(height, width):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("length", [1, 4, 7, 96, 97])
+@pytest.mark.parametrize("tile", [1, 4, 96])
+@pytest.mark.parametrize("halo", [0, 3])
+def test_spans_cover_an_axis_once(length, tile, halo):
+    axis, seen = np.arange(length), []
+    for span in spans(length, tile, halo):
+        assert len(axis[span.core]) <= tile
+        np.testing.assert_array_equal(axis[span.seen][span.inside], axis[span.core])
+        for reach in range(halo + 1):  # as much of the halo as the axis has
+            assert {max(0, span.core_from - reach)} <= set(axis[span.seen])
+            assert {min(length, span.core_to + reach) - 1} <= set(axis[span.seen])
+        seen += list(axis[span.core])
+    assert seen == list(range(length))
+
+
+def test_sides_are_padded_to_multiples_of_64():
+    assert padded_latents(1, 1) == (4, 4)
+    assert padded_latents(64, 65) == (4, 8)
+    assert times(slice(2, 5), 16) == slice(32, 80)
+
+
+@pytest.mark.parametrize("preset", SLIM)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_analysis_is_that_of_the_whole(preset, size):
+    encoder = Encoder(SLIM[preset]).eval()
+    halo = -(-halo_of_encoder(SLIM[preset]) // 16)
+    rgb = noise(*size)
+    whole = analyse(encoder, halo, rgb, WHOLE)
+    assert whole.shape == (1, SLIM[preset].latent, *padded_latents(*size))
+    for tile in tiles(preset):
+        assert float((analyse(encoder, halo, rgb, tile) - whole).abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("preset", SLIM)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_synthesis_is_that_of_the_whole(preset, size):
+    arch = SLIM[preset]
+    generator, halo = Generator(arch).eval(), halo_of_generator(arch)
+    y_hat = torch.randn(1, arch.latent, *padded_latents(*size))
+
+    def run(tile, halo):
+        make = lambda rows, columns: y_hat[:, :, rows, columns]  # noqa: E731
+        return synthesise(generator, halo, make, 0.0, size, tile).astype(int)
+
+    whole = run(WHOLE, halo)
+    assert whole.shape == (*size, 3)
+    for tile in tiles(preset):
+        assert np.abs(run(tile, halo) - whole).max() <= 1
+
+
+def test_without_halos_seams_would_show():
+    """Or the tests above would say nothing."""
+    arch, rgb = SLIM["compact"], noise(200, 70)
+    encoder = Encoder(arch).eval()
+    assert float((analyse(encoder, 0, rgb, 4) - analyse(encoder, 0, rgb, WHOLE)).abs().max()) > 0.1
+
+
+def test_padding_repeats_the_edge():
+    encoder = Encoder(SLIM["tiny"]).eval()
+    rgb = noise(70, 10)
+    padded = np.pad(rgb, ((0, 58), (0, 54), (0, 0)), mode="edge")
+    assert torch.equal(analyse(encoder, 4, rgb), analyse(encoder, 4, padded))
