@@ -152,7 +152,7 @@ def refuse(
     if not resume and path.exists():
         raise HfxError(f"{path.parent} holds a run; give --resume to go on, or another --out")
     if settings.stage == 2 and not resume and start_from is None:
-        raise HfxError("stage 2 starts from trained weights; give --start RUN of a stage 1 run")
+        raise HfxError("stage 2 starts from trained weights; give --from RUN of a stage 1 run")
     if settings.crop < 64 or settings.crop % 64:
         raise HfxError(f"--crop must be a multiple of 64, not {settings.crop}")
     if settings.batch < 1 or settings.batch % world:

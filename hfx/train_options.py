@@ -44,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
     add("--data", nargs="+", type=Path, required=True, metavar="DIR|SHARD.tar",
         help="training pictures")  # fmt: skip
     add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
-    add("--start", type=Path, metavar="RUN", help="begin with another run's averaged weights")
+    # torchrun takes --start for its own --start-method, even behind the module's name
+    add("--from", "--start", dest="start", type=Path, metavar="RUN",
+        help="begin with another run's averaged weights")  # fmt: skip
     add("--resume", action="store_true",
         help="go on from RUN's checkpoint; settings not given stay as they were")  # fmt: skip
     add("--max-minutes", type=float, default=float("inf"), help="stop after this long")

@@ -1,6 +1,5 @@
 """Which file becomes which: decided before anything is read."""
 
-
 import pytest
 
 from hfx.errors import HfxError

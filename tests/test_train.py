@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hfx import checkpoint, processes
-from hfx.errors import HfxError
+from hfx.errors import HfxError, WeightsError
 from hfx.perceptual import LPIPS
 from hfx.train import CHECKPOINT, main, train
 from tests.synthetic import CPU, NO_LPIPS, batch_of, folder, run_of, settings
@@ -141,7 +141,7 @@ def test_two_processes_are_one_at_the_same_global_batch(source, tmp_path, stage)
     more = ["--steps", 4, "--batch", 4]
     if stage == 2:
         train(settings(steps=1, batch=4), [source], tmp_path / "first", device=CPU)
-        more += ["--stage", 2, "--start", tmp_path / "first"]
+        more += ["--stage", 2, "--from", tmp_path / "first"]
     one, two = command(source, tmp_path / "one", *more), command(source, tmp_path / "two", *more)
     two[1:3] = "-m torch.distributed.run --standalone --nproc_per_node 2 -m hfx.train".split()
     subprocess.run(one, env=ONE_THREAD, check=True)
@@ -253,25 +253,29 @@ def test_with_lpips_and_bfloat16(source, tmp_path):
 
 def test_lpips_may_be_missing_only_where_nothing_is_trained_with_it(source, tmp_path, monkeypatch):
     def missing(self):
-        raise HfxErrorOfWeights("alexnet unavailable")
-
-    from hfx.errors import WeightsError as HfxErrorOfWeights
+        raise WeightsError("alexnet unavailable")
 
     monkeypatch.setattr(LPIPS, "__init__", missing)
-    with pytest.raises(HfxErrorOfWeights):
+    with pytest.raises(WeightsError):
         train(settings(losses=replace(NO_LPIPS, k_P=1.0)), [source], tmp_path / "a", device=CPU)
-    train(settings(steps=1), [source], tmp_path / "b", device=CPU, evaluate=source_of(tmp_path))
+    whole = folder(tmp_path / "whole", count=1, height=256, width=256)
+    train(settings(steps=1), [source], tmp_path / "b", device=CPU, evaluate=whole)
     assert "nan" in (tmp_path / "b" / "evaluations.csv").read_text()
 
 
-def source_of(tmp_path):
-    return folder(tmp_path / "whole", count=1, height=256, width=256)
+def test_compiled_networks_train_alike(source, tmp_path, monkeypatch):
+    """Traced and run as they are: generating code for them would take a minute."""
+    compile_with, compiled = torch.nn.Module.compile, []
 
+    def traced(self):
+        compiled.append(type(self).__name__)
+        compile_with(self, backend="eager")
 
-@pytest.mark.slow
-def test_compiled_networks_train_alike(source, tmp_path):
-    for name, compiled in (("a", False), ("b", True)):
-        how = {"device": CPU, "log_every": 1, "compiled": compiled}
-        train(settings(steps=3), [source], tmp_path / name, **how)
+    monkeypatch.setattr(torch.nn.Module, "compile", traced)
+    for name in ("a", "b"):
+        how = {"device": CPU, "log_every": 1, "compiled": name == "b"}
+        train(settings(steps=2), [source], tmp_path / name, **how)
+    assert compiled == ["Encoder", "Generator"]  # and LPIPS, where it is trained with
     for a, b in zip(rows(tmp_path / "a"), rows(tmp_path / "b"), strict=True):
         assert b == pytest.approx(a, rel=1e-3)
+    assert checkpoint.read_meta(tmp_path / "b" / CHECKPOINT)["step"] == 2
