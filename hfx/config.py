@@ -171,7 +171,8 @@ class Training:
         batch: Crops per step over all processes.
         crop: Side of a crop; at least 256 where the hyperprior trains, or it sees only padding.
         lr: Adam's learning rate.
-        lr_d: Adam's learning rate of D (MS-ILLM: four times G's).
+        lr_d: Adam's learning rate of D. MS-ILLM pairs 4e-4 with 1e-4 for G, so stage 2 wants
+            `--lr 1e-4`.
         warmup: Steps of linear growth of the learning rate.
         decay: Steps of linear fall to zero at the end.
         clip: Largest norm of the gradient.

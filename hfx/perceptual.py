@@ -24,7 +24,7 @@ class LPIPS(nn.Module):
     term in Eq. 6. Values equal those of the `lpips` package (version 0.1), a test says so; it
     stands here because training must not need more than torch.
 
-    Shapes: x, x_hat (N, 3, H, W) in [0, 1], H and W at least 16, to (N,).
+    Shapes: x, x_hat (N, 3, H, W) in [0, 1], H and W at least 31, to (N,).
 
     Raises:
         WeightsError: the backbone or the linear heads cannot be found.

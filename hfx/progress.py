@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import sys
 import time
 from typing import TextIO
 
@@ -21,9 +20,7 @@ class Progress:
         live: The stream is a terminal, where a line can be rewritten in place.
     """
 
-    def __init__(
-        self, stream: TextIO | None = sys.stderr, max_minutes: float = float("inf")
-    ) -> None:
+    def __init__(self, stream: TextIO | None, max_minutes: float = float("inf")) -> None:
         self.stream = stream
         self.max_minutes = max_minutes
         self.live = stream is not None and stream.isatty()

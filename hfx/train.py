@@ -206,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
             start_from=a["start"],
             device=None if a["device"] == "auto" else torch.device(a["device"]),
             compiled=a["compile"],
-            progress=Progress(max_minutes=a["max_minutes"]),
+            progress=Progress(sys.stderr, a["max_minutes"]),
             **options,
         )
     except HfxError as error:
