@@ -54,11 +54,19 @@ def swipe(panes: list[Pane], size: tuple[int, int], subject: str, key: str) -> N
 def _url(png: bytes, place: str) -> str:
     """Return an address of a PNG that only this server serves.
 
-    Streamlit's own store of media keeps it until the session shows something else in its place.
+    Streamlit's own store of media keeps what a run of the page showed until the next run ends.
     So a large picture does not travel again with every change around it, as a data URL would.
+    The picture shown before in this place is kept for as long: a browser may still be on its
+    way to fetch it when the visitor has already asked for another.
     """
+    now, before = st.session_state.get(f"shown.{place}", (None, None))
+    if png != now:
+        now, before = png, now
+        st.session_state[f"shown.{place}"] = (now, before)
     try:
         store = runtime.get_instance().media_file_mgr
+        if before is not None:
+            store.add(before, "image/png", f"hfx.{place}.before")
         path = store.add(png, "image/png", f"hfx.{place}").lstrip("/")
         base = str(st.get_option("server.baseUrlPath") or "").strip("/")
         return f"/{base}/{path}" if base else f"/{path}"
