@@ -33,7 +33,7 @@ test: $(VENV)/.installed-test ## run the tests (ARGS="-k bitstream" for some of 
 	$(BIN)/python -m pytest $(ARGS)
 
 lab: $(VENV)/.installed-notebooks ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
+	$(BIN)/jupyter lab --notebook-dir=$(or $(wildcard notebooks),.) $(ARGS)
 
 train: $(VENV)/.installed-core ## train a model (ARGS="--preset compact --data DIR --out runs/NAME")
 	$(BIN)/hfx train $(ARGS)
