@@ -1,6 +1,6 @@
 """Frozen settings and the three presets: every surprising number says where it comes from."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from hfx.errors import HfxError
@@ -32,6 +32,8 @@ class Architecture:
         hyper: Channels of z and of the hyperprior's hidden layers.
         linear_path: Add a linear 16x16 transform beside E and its transpose beside G,
             started at the PCA of image patches (our warm start, not in the paper).
+        deblock: Show G's finest stage the picture of its linear path, whose block edges it can
+            then mend; needs `linear_path`.
         discriminator: Widths of D's strided convolutions.
         condition: Channels that y is projected to before D sees it (HiFiC: 12).
         tiers: Named rates that one set of weights serves through gain vectors.
@@ -49,6 +51,7 @@ class Architecture:
     discriminator: tuple[int, ...] = (64, 128, 256, 512)
     condition: int = 12
     tiers: tuple[str, ...] = TIERS
+    deblock: bool = False
 
     def __post_init__(self) -> None:
         """Refuse shapes that do not end at one sixteenth of the picture."""
@@ -56,6 +59,8 @@ class Architecture:
             raise ValueError(f"{self.name}: unshuffle x 2^(stages - 1) must be 16")
         if not len(self.widths) == len(self.encoder_blocks) == len(self.generator_blocks):
             raise ValueError(f"{self.name}: widths and blocks need one entry per stage")
+        if self.deblock and not self.linear_path:
+            raise ValueError(f"{self.name}: deblock needs linear_path")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -63,10 +68,15 @@ class Architecture:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Architecture":
-        """Rebuild from `to_dict`; raises TypeError on an unknown or a missing field."""
+        """Rebuild from `to_dict`; raises TypeError on an unknown or a missing field.
+
+        A field younger than the file is left at its default, which is how things were before.
+        """
         known = {f.name for f in fields(cls)}
-        if set(values) != known:
-            raise TypeError(f"architecture fields differ: {sorted(set(values) ^ known)}")
+        needed = {f.name for f in fields(cls) if f.default is MISSING}
+        if not needed <= set(values) <= known:
+            wrong = sorted(set(values) - known | needed - set(values))
+            raise TypeError(f"architecture fields differ: {wrong}")
         frozen: dict[str, Any] = {k: _frozen(v) for k, v in values.items()}
         return cls(**frozen)
 
@@ -138,6 +148,7 @@ COMPACT = Architecture(
     latent=192,
     hyper=96,
     linear_path=True,
+    deblock=True,
 )
 """The shipped weights: under 9 M parameters, about 5 GMAC for a 256x256 crop."""
 

@@ -39,11 +39,19 @@ def test_an_unknown_or_missing_field_is_refused():
         Architecture.from_dict(values)
 
 
+def test_an_architecture_from_before_a_field_was_added_still_loads():
+    values = COMPACT.to_dict()
+    del values["deblock"]
+    assert Architecture.from_dict(values) == dataclasses.replace(COMPACT, deblock=False)
+
+
 def test_networks_must_end_at_one_sixteenth():
     with pytest.raises(ValueError, match="16"):
         dataclasses.replace(COMPACT, unshuffle=2)
     with pytest.raises(ValueError, match="stage"):
         dataclasses.replace(COMPACT, encoder_blocks=(1, 1))
+    with pytest.raises(ValueError, match="linear_path"):
+        dataclasses.replace(COMPACT, linear_path=False)
 
 
 def test_settings_survive_json():

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pixel_unshuffle
 
 from hfx.config import Architecture
 from hfx.networks.layers import ChannelNorm, ResidualBlock, pick_tier, up
@@ -10,7 +11,9 @@ from hfx.networks.layers import ChannelNorm, ResidualBlock, pick_tier, up
 class Generator(nn.Module):
     r"""Synthesis transform :math:`\hat x = G(\hat y)` of Figure 1.
 
-    A per-tier gain on the first features tells G how coarsely y was quantised.
+    A per-tier gain on the first features tells G how coarsely y was quantised. With `linear_path`
+    a linear transform runs beside the convolutions and is added to their picture; with `deblock`
+    the finest convolutions see that picture too, and so the edges of its 16x16 blocks.
 
     Shapes:
         y_hat: (N, C_y, h, w).
@@ -31,6 +34,8 @@ class Generator(nn.Module):
         self.log_gain = nn.Parameter(torch.zeros(len(arch.tiers), w[-1]))
         layers: list[nn.Module] = []
         for stage in reversed(range(len(w))):
+            if stage == 0:
+                self.coarse = len(layers)  # layers before the finest resolution
             layers += [ResidualBlock(w[stage]) for _ in range(arch.generator_blocks[stage])]
             if stage:
                 layers.append(up(w[stage], w[stage - 1]))
@@ -40,15 +45,23 @@ class Generator(nn.Module):
         self.linear = (
             nn.ConvTranspose2d(arch.latent, 3, 16, stride=16) if arch.linear_path else None
         )
+        self.look = nn.Conv2d(3 * u * u, w[0], 1, bias=False) if arch.deblock else None
+        if self.look is not None:
+            nn.init.zeros_(self.look.weight)
 
     def forward(self, y_hat: Tensor, tier: Tensor) -> Tensor:
         """Synthesise pictures; the linear path stays in float32 under autocast."""
         features = self.head(y_hat) * pick_tier(self.log_gain, tier).exp()
-        x_hat = self.shuffle(self.tail(self.stack(features))).float()  # (N, 3, 16 h, 16 w)
+        features = self.stack[: self.coarse](features)
+        linear = None
         if self.linear is not None:
             with torch.autocast(y_hat.device.type, enabled=False):
-                x_hat = x_hat + self.linear(y_hat.float())
-        return x_hat + 0.5
+                linear = self.linear(y_hat.float())  # (N, 3, 16 h, 16 w)
+        if self.look is not None and linear is not None:
+            features = features + self.look(pixel_unshuffle(linear, self.shuffle.upscale_factor))
+        features = self.stack[self.coarse :](features)
+        x_hat = self.shuffle(self.tail(features)).float()  # (N, 3, 16 h, 16 w)
+        return x_hat + 0.5 if linear is None else x_hat + linear + 0.5
 
 
 def halo_of_generator(arch: Architecture) -> int:

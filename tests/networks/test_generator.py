@@ -11,6 +11,7 @@ NARROW = [
     replace(COMPACT, widths=(8, 8, 8), latent=8),
     replace(PAPER, widths=(8, 8, 8, 8, 8), latent=8),
 ]
+BLIND = replace(NARROW[1], deblock=False)
 TIER = torch.zeros(1)
 
 
@@ -70,3 +71,23 @@ def test_each_picture_of_a_batch_has_its_own_tier():
     for n in range(2):
         alone = generator(y_hat[n : n + 1], tiers[n : n + 1])
         torch.testing.assert_close(both[n : n + 1], alone)
+
+
+def test_a_new_look_at_the_linear_picture_changes_nothing_yet():
+    seeing, blind = Generator(NARROW[1]), Generator(BLIND)
+    blind.load_state_dict({k: v for k, v in seeing.state_dict().items() if k != "look.weight"})
+    y_hat = torch.randn(1, 8, 2, 2)
+    assert torch.equal(seeing(y_hat, TIER), blind(y_hat, TIER))
+
+
+def test_the_look_reaches_the_finest_stage():
+    generator, y_hat = Generator(NARROW[1]), torch.randn(1, 8, 2, 2)
+    before = generator(y_hat, TIER)
+    torch.nn.init.normal_(generator.look.weight)
+    after = generator(y_hat, TIER)
+    assert not torch.equal(before, after)
+    torch.nn.init.zeros_(generator.linear.weight)
+    torch.nn.init.zeros_(generator.linear.bias)
+    unseen = generator(y_hat, TIER)
+    torch.nn.init.zeros_(generator.look.weight)
+    assert torch.equal(unseen, generator(y_hat, TIER))  # it looks at the linear picture alone
