@@ -1,6 +1,7 @@
 """Training pictures: folders or tar shards, decoded once, cropped by step number."""
 
 import io
+import re
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -46,8 +47,12 @@ def files_in(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def held_out(name: str) -> bool:
-    """Say whether a picture is kept from training: one name in 24, for validation and tiers."""
-    return zlib.crc32(name.encode()) % 24 == 0
+    """Say whether a picture is kept from training: one photograph in 24, for validation and tiers.
+
+    Crops of one photograph, photo_0.jpg, photo_1.jpg and so on, are kept or trained on together.
+    """
+    photograph = re.sub(r"_\d{1,3}$", "", Path(name).stem)
+    return zlib.crc32(photograph.encode()) % 24 == 0
 
 
 def load_pictures(

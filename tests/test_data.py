@@ -89,6 +89,12 @@ def test_one_name_in_24_is_held_out_wherever_it_lies():
     assert 150 < sum(map(held_out, names)) < 250
 
 
+def test_crops_of_one_photograph_share_its_fate():
+    for n in range(200):
+        crops = [f"sea{n}_{k}.jpg" for k in range(4)]
+        assert len({held_out(crop) for crop in [*crops, f"sea{n}.png"]}) == 1
+
+
 def packed(source, path):
     with tarfile.open(path, "w") as tar:
         for file in sorted(source.iterdir()):
