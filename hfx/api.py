@@ -24,7 +24,7 @@ def compress(
     quality: float | None = None,
     target_bpp: float | None = None,
     target_bytes: int | None = None,
-    neighbours: str = "none",
+    neighbours: str | None = None,
 ) -> bytes:
     """Compress a picture with the shipped weights into the bytes of a `.hfx` file.
 
@@ -34,7 +34,8 @@ def compress(
         quality: 0 to 100 instead; the tiers lie at 20, 50 and 80.
         target_bpp: Bits per pixel of the whole file, met as nearly as the picture allows.
         target_bytes: The largest file of at most this size.
-        neighbours: The neighbour model that codes the symbols; it changes bytes, never pixels.
+        neighbours: The model that codes the symbols, "none", "knn" or "xgb" (the default where
+            one is fitted for the weights); it changes bytes, never pixels.
 
     Raises:
         ImageError: the picture cannot be read.

@@ -192,6 +192,9 @@ def measurable(row: Row) -> bool:
 def model_of(codec: Codec) -> str:
     """Return a digest of all weights: the fingerprint of files leaves E and G free to change."""
     sha = hashlib.sha256(codec.weights.fingerprint)
+    kind = codec.models.preferred
+    if kind != "none":
+        sha.update(codec.models.get(kind)[2])
     for module in (codec.weights.encoder, codec.weights.hyper_analysis, codec.weights.generator):
         for value in module.state_dict().values():
             sha.update(value.contiguous().numpy().tobytes())

@@ -8,13 +8,15 @@ Little-endian throughout; a varint is LEB128 (seven bits a byte, low bits first)
     1   flags: bits 0-1 neighbour model, bit 2 grey, bit 3 alpha, others 0
     2   quality level, signed, in 1/256 of a tier
     4   CRC32 of the decoded symbols
+    4   fingerprint of the neighbour model, where one is used
     v   width, height in pixels
     v   lengths of the chunks: z, y, their escapes, and alpha where bit 3 is set
     n   the chunks, in that order
     4   CRC32 of everything before it
 
-About 33 bytes beside the chunks. The two CRCs answer different questions: the last one whether
-the file arrived whole, the first one whether this machine decoded what the other encoded.
+About 33 bytes beside the chunks, 4 more with a neighbour model. The two CRCs answer different
+questions: the last one whether the file arrived whole, the first one whether this machine decoded
+what the other encoded.
 """
 
 import struct
@@ -33,6 +35,7 @@ _FIXED = struct.Struct("<3sB8sBhI")  # magic, version, fingerprint, flags, level
 _CRC = struct.Struct("<I")
 _KIND, _GREY, _ALPHA = 0b0011, 0b0100, 0b1000
 _FLAGS = _KIND | _GREY | _ALPHA
+_MODEL = 4  # bytes of a neighbour model's fingerprint
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Header:
     neighbours: str  # one of NEIGHBOURS
     grey: bool  # the picture has one channel
     symbols_crc: int  # CRC32 of the symbols, before encoding and after decoding
+    neighbours_model: bytes = b""  # 4 bytes: which neighbour model; empty for "none"
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ def write(stream: Stream) -> bytes:
         )
     if len(header.fingerprint) != 8:
         raise BitstreamError(f"a fingerprint has 8 bytes, not {len(header.fingerprint)}")
+    if len(header.neighbours_model) != (0 if header.neighbours == "none" else _MODEL):
+        raise BitstreamError(f"the model {header.neighbours!r} needs a fingerprint of its own")
 
     flags = NEIGHBOURS.index(header.neighbours)
     flags |= _GREY * header.grey | _ALPHA * (stream.alpha is not None)
@@ -93,7 +99,7 @@ def write(stream: Stream) -> bytes:
         chunks.append(stream.alpha)
 
     sizes = [header.width, header.height, *map(len, chunks)]
-    body = b"".join([fixed, *map(_varint, sizes), *chunks])
+    body = b"".join([fixed, header.neighbours_model, *map(_varint, sizes), *chunks])
     return body + _CRC.pack(zlib.crc32(body))
 
 
@@ -119,7 +125,9 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS) -> Stream:
         raise _truncated(_FIXED.size, len(data))
 
     _, _, fingerprint, flags, level, symbols_crc = _FIXED.unpack_from(data)
-    width, at = _read_varint(data, _FIXED.size)
+    at = _FIXED.size + (_MODEL if flags & _KIND else 0)
+    model = data[_FIXED.size : at]
+    width, at = _read_varint(data, at)
     height, at = _read_varint(data, at)
     sizes = []
     for _ in range(5 if flags & _ALPHA else 4):
@@ -146,7 +154,7 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS) -> Stream:
 
     kind = NEIGHBOURS[flags & _KIND]
     grey = bool(flags & _GREY)
-    header = Header(width, height, level, fingerprint, kind, grey, symbols_crc)
+    header = Header(width, height, level, fingerprint, kind, grey, symbols_crc, model)
     z, y, escapes_z, escapes_y = chunks[:4]
     return Stream(header, z, y, escapes_z, escapes_y, chunks[4] if flags & _ALPHA else None)
 

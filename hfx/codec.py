@@ -25,8 +25,9 @@ from hfx import bitstream, image, weights
 from hfx.bitstream import Header, Stream
 from hfx.entropy import coder
 from hfx.entropy.fixedpoint import ACT_BITS, LEVELS
-from hfx.errors import BitstreamError, HfxError
+from hfx.errors import BitstreamError, HfxError, WeightsError
 from hfx.image import Picture, Source
+from hfx.neighbours.models import Models
 from hfx.networks import halo_of_encoder, halo_of_generator
 from hfx.networks.layers import pick_tier
 from hfx.prior import GAIN_BITS
@@ -55,6 +56,11 @@ class Latents:
     y: NDArray[np.int32]
 
     @property
+    def side(self) -> tuple[int, NDArray[np.int32], NDArray[np.uint8]]:
+        """What a decoder knows before the first symbol of y: level, mu, index."""
+        return self.level, self.mu, self.index
+
+    @property
     def crc(self) -> int:
         """CRC32 of all symbols, little-endian."""
         return zlib.crc32(_bytes(self.y), zlib.crc32(_bytes(self.z)))
@@ -81,8 +87,9 @@ class Codec:
         >>> codec.decompress(data).save("decoded.png")                    # doctest: +SKIP
     """
 
-    def __init__(self, loaded: weights.Weights) -> None:
+    def __init__(self, loaded: weights.Weights, models: Models | None = None) -> None:
         self.weights = loaded
+        self.models = models or Models(None, loaded.fingerprint, loaded.prior.tables_y)
         self.halo_e = -(-halo_of_encoder(loaded.arch) // 16)
         self.halo_g = halo_of_generator(loaded.arch)
 
@@ -96,18 +103,18 @@ class Codec:
         quality: float | None = None,
         target_bpp: float | None = None,
         target_bytes: int | None = None,
-        neighbours: str = "none",
+        neighbours: str | None = None,
     ) -> bytes:
         """Return the `.hfx` file of a picture; see `hfx.compress`."""
-        check_neighbours(neighbours)
+        kind = self.models.choose(neighbours)
         analysis = self.analyse(image.load(source))
         level = level_of(self.weights.arch.tiers, tier, quality, target_bpp, target_bytes)
         if level is not None:
-            return self.write(analysis, self.quantize(analysis, level))
+            return self.write(analysis, self.quantize(analysis, level), kind)
         pixels = analysis.picture.height * analysis.picture.width
         bound = target_bytes if target_bytes is not None else round((target_bpp or 0) * pixels / 8)
         return search(
-            lambda at: self.write(analysis, self.quantize(analysis, at)),
+            lambda at: self.write(analysis, self.quantize(analysis, at), kind),
             bound,
             never_above=target_bytes is not None,
         )
@@ -129,20 +136,25 @@ class Codec:
             y[c] = rounded(channel * gain[c] - mu[c] * 2.0**-ACT_BITS)
         return Latents(level, z, mu, index, y)
 
-    def write(self, analysis: Analysis, latents: Latents) -> bytes:
+    def write(self, analysis: Analysis, latents: Latents, neighbours: str = "none") -> bytes:
         """Code symbols and put them into a file."""
-        prior, picture = self.weights.prior, analysis.picture
+        prior, picture, model = self.weights.prior, analysis.picture, b""
         index_z = prior.expect_z(latents.level, latents.z.shape[1:])
         z, escapes_z = coder.encode(latents.z.ravel(), index_z.ravel(), prior.tables_z)
-        y, escapes_y = coder.encode(latents.y.ravel(), latents.index.ravel(), prior.tables_y)
+        if neighbours == "none":
+            y, escapes_y = coder.encode(latents.y.ravel(), latents.index.ravel(), prior.tables_y)
+        else:
+            coding, fitted, model = self.models.get(neighbours)
+            y, escapes_y = coding.encode(fitted, prior.tables_y, *latents.side, latents.y)
         header = Header(
             width=picture.width,
             height=picture.height,
             level=latents.level,
             fingerprint=self.weights.fingerprint,
-            neighbours="none",
+            neighbours=neighbours,
             grey=picture.grey,
             symbols_crc=latents.crc,
+            neighbours_model=model,
         )
         alpha = None if picture.alpha is None else alpha_bytes(picture.alpha)
         return bitstream.write(Stream(header, z, y, escapes_z, escapes_y, alpha))
@@ -165,10 +177,6 @@ class Codec:
                 f"written with other weights ({header.fingerprint.hex()}, these are "
                 f"{self.weights.fingerprint.hex()}); decode with the hfx release that wrote it"
             )
-        if header.neighbours != "none":
-            raise BitstreamError(
-                f"coded with the neighbour model {header.neighbours!r}, which these weights lack"
-            )
         if not possible(header.level):  # gains far outside would leave the exact range
             raise BitstreamError(f"damaged .hfx file: impossible quality level {header.level}")
         h, w = padded_latents(header.height, header.width)
@@ -176,7 +184,21 @@ class Codec:
         z = coder.decode(stream.z, stream.escapes_z, index_z.ravel(), prior.tables_z)
         z = z.reshape(index_z.shape)
         mu, index = prior.expect_y(z, header.level)
-        y = coder.decode(stream.y, stream.escapes_y, index.ravel(), prior.tables_y)
+        if header.neighbours == "none":
+            y = coder.decode(stream.y, stream.escapes_y, index.ravel(), prior.tables_y)
+        else:
+            try:
+                coding, fitted, model = self.models.get(header.neighbours)
+            except WeightsError as error:
+                raise BitstreamError(f"coded with a neighbour model: {error}") from error
+            if model != header.neighbours_model:
+                raise BitstreamError(
+                    f"coded with another {header.neighbours} neighbour model "
+                    f"({header.neighbours_model.hex()}, this one is {model.hex()}); decode with "
+                    "the hfx release that wrote it"
+                )
+            side = (header.level, mu, index)
+            y = coding.decode(fitted, prior.tables_y, *side, stream.y, stream.escapes_y)
         latents = Latents(header.level, z, mu, index, y.reshape(index.shape))
         if latents.crc != header.symbols_crc:
             raise BitstreamError("decoded symbols differ from the encoded ones; the file is bad")
@@ -199,13 +221,22 @@ class Codec:
         return Picture(rgb, None, header.grey)
 
 
-def load(source: Path | str | None = None) -> Codec:
+def load(source: Path | str | None = None, neighbours: str | None = None) -> Codec:
     """Return a codec ready for many pictures, with the shipped weights or the ones given.
 
+    Args:
+        source: Weights that `hfx export` wrote; the neighbour models lie beside them.
+        neighbours: The model that `compress` uses unless told otherwise; None: "xgb" where one
+            was fitted for these weights.
+
     Raises:
-        WeightsError: the weights are missing or damaged.
+        WeightsError: the weights, or the neighbour model asked for, are missing or damaged.
     """
-    return Codec(weights.load(source))
+    path = weights.find(source)
+    loaded = weights.load(path)
+    models = Models(path, loaded.fingerprint, loaded.prior.tables_y)
+    models.preferred = models.choose(neighbours)
+    return Codec(loaded, models)
 
 
 def real_gain(gain: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -216,12 +247,6 @@ def real_gain(gain: NDArray[np.int64]) -> NDArray[np.float32]:
 def rounded(v: NDArray[np.float32]) -> NDArray[np.int32]:
     """Round to symbols within +-SYMBOL_LIMIT."""
     return np.rint(v).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int32)
-
-
-def check_neighbours(kind: str) -> None:
-    """Refuse a neighbour model that these weights do not come with."""
-    if kind != "none":
-        raise HfxError(f"no neighbour model {kind!r} is fitted for these weights; use 'none'")
 
 
 def alpha_bytes(alpha: NDArray[np.uint8]) -> bytes:

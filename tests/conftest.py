@@ -89,3 +89,35 @@ def shipped():
         return load()
     except WeightsError as error:
         pytest.skip(f"no shipped weights: {error}")
+
+
+@pytest.fixture(scope="session")
+def tiny_trees(tiny_codec, portrait):
+    """A small tree model for `tiny_codec`, which helps on pictures like `portrait`."""
+    xgboost = pytest.importorskip("xgboost")
+    from hfx.neighbours import samples
+    from hfx.neighbours.chain import Chain
+    from hfx.neighbours.fit import Knobs, fit_boosted
+    from hfx.neighbours.plan import Plan
+
+    crops = [portrait[y : y + 160, x : x + 160] for y in (0, 160, 320) for x in (0, 300)]
+    latents = samples.latents_of(tiny_codec, crops)
+    tables, plan = tiny_codec.weights.prior.tables_y, Plan()
+    drawn = [
+        samples.windows_of(part, tables, plan, Chain.of(tables), count)
+        for part, count in ((latents[1:], 4000), (latents[:1], 1000))
+    ]
+    with xgboost.config_context(nthread=1):  # threads that meet often wait on a busy machine
+        return fit_boosted(tables, plan, *drawn, Knobs(rounds=6, depth=3, eta=0.5))[0]
+
+
+@pytest.fixture(scope="session")
+def fitted_file(tiny_file, tiny_trees, tiny_codec, tmp_path_factory):
+    """A copy of `tiny_file` with `tiny_trees` beside it."""
+    from hfx.neighbours import store
+
+    path = tmp_path_factory.mktemp("fitted") / "tiny.safetensors"
+    path.write_bytes(tiny_file.read_bytes())
+    beside = path.with_name("tiny.xgb.safetensors")
+    store.save(tiny_trees, beside, tiny_codec.weights.fingerprint, {"pictures": 6})
+    return path

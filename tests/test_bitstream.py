@@ -11,27 +11,36 @@ from hypothesis import strategies as st
 from hfx.bitstream import MAX_PIXELS, MAX_SIDE, NEIGHBOURS, Header, Stream, read, write
 from hfx.errors import BitstreamError
 
-HEADER = Header(768, 512, 256, b"\x01\x02\x03\x04\x05\x06\x07\x08", "xgb", False, 0xDEADBEEF)
+HEADER = Header(
+    768, 512, 256, b"\x01\x02\x03\x04\x05\x06\x07\x08", "xgb", False, 0xDEADBEEF, b"tree"
+)
 STREAM = Stream(HEADER, b"hyper", b"the latents themselves", b"!", b"", None)
 GOLDEN = bytes.fromhex(
     "48465801010203040506070802"  # magic, version, fingerprint, flags
     "0001efbeadde"  # level, symbols CRC
+    "74726565"  # fingerprint of the neighbour model
     "80068004"  # width, height
     "05160100"  # lengths
     "6879706572746865206c6174656e7473207468656d73656c76657321"  # z, y, escapes
-    "518fa170"  # CRC
+    "0ae97d99"  # CRC
 )
 
-headers = st.builds(
-    Header,
-    width=st.integers(1, 10_000),
-    height=st.integers(1, 10_000),
-    level=st.integers(-32768, 32767),
-    fingerprint=st.binary(min_size=8, max_size=8),
-    neighbours=st.sampled_from(NEIGHBOURS),
-    grey=st.booleans(),
-    symbols_crc=st.integers(0, 2**32 - 1),
-)
+
+def headers_of(kind):
+    return st.builds(
+        Header,
+        width=st.integers(1, 10_000),
+        height=st.integers(1, 10_000),
+        level=st.integers(-32768, 32767),
+        fingerprint=st.binary(min_size=8, max_size=8),
+        neighbours=st.just(kind),
+        grey=st.booleans(),
+        symbols_crc=st.integers(0, 2**32 - 1),
+        neighbours_model=st.just(b"") if kind == "none" else st.binary(min_size=4, max_size=4),
+    )
+
+
+headers = st.sampled_from(NEIGHBOURS).flatmap(headers_of)
 chunks = st.binary(max_size=400)
 streams = st.builds(Stream, headers, chunks, chunks, chunks, chunks, st.none() | chunks)
 
@@ -50,12 +59,22 @@ def test_round_trip(stream):
 def test_overhead_is_small(stream):
     chunks = [stream.z, stream.y, stream.escapes_z, stream.escapes_y, stream.alpha or b""]
     payload = sum(map(len, chunks))
-    assert len(write(stream)) - payload <= 23 + 2 * 2 + 5 * 2 + 4
+    assert len(write(stream)) - payload <= 23 + 4 + 2 * 2 + 5 * 2 + 4
+
+
+@given(streams, st.binary(min_size=4, max_size=4))
+def test_a_neighbour_model_takes_four_bytes(stream, model):
+    def size(**change):
+        return len(write(replace(stream, header=replace(stream.header, **change))))
+
+    none = size(neighbours="none", neighbours_model=b"")
+    for kind in NEIGHBOURS[1:]:
+        assert size(neighbours=kind, neighbours_model=model) == none + 4
 
 
 def test_golden_bytes():
     assert write(STREAM) == GOLDEN
-    assert len(GOLDEN) - len(STREAM.z + STREAM.y + STREAM.escapes_z) == 31
+    assert len(GOLDEN) - len(STREAM.z + STREAM.y + STREAM.escapes_z) == 31 + 4
 
 
 @pytest.mark.parametrize("alpha", [None, b"", b"opaque"])
@@ -117,10 +136,10 @@ def test_sealed_noise_is_refused_or_reads_back_the_same(noise):
         (GOLDEN + GOLDEN, "trailing bytes"),
         (seal(GOLDEN[:12] + b"\x03" + GOLDEN[13:-4]), "unknown flags"),
         (seal(GOLDEN[:12] + b"\x12" + GOLDEN[13:-4]), "unknown flags"),
-        (seal(GOLDEN[:19] + b"\x00" + GOLDEN[21:-4]), "impossible picture size: 0 x 512"),
-        (seal(GOLDEN[:19] + b"\xff\xff\x7f" + GOLDEN[21:-4]), "impossible picture size"),
-        (seal(GOLDEN[:19] + b"\x80\x00" + GOLDEN[21:-4]), "malformed length"),
-        (seal(GOLDEN[:19] + b"\xff" * 9), "malformed length"),
+        (seal(GOLDEN[:23] + b"\x00" + GOLDEN[25:-4]), "impossible picture size: 0 x 512"),
+        (seal(GOLDEN[:23] + b"\xff\xff\x7f" + GOLDEN[25:-4]), "impossible picture size"),
+        (seal(GOLDEN[:23] + b"\x80\x00" + GOLDEN[25:-4]), "malformed length"),
+        (seal(GOLDEN[:23] + b"\xff" * 9), "malformed length"),
     ],
 )
 def test_names_the_cause(data, cause):
@@ -147,6 +166,10 @@ def test_limits_pixels():
         {"fingerprint": b"short"},
         {"neighbours": "forest"},
         {"symbols_crc": -1},
+        {"neighbours_model": b""},
+        {"neighbours_model": b"new"},
+        {"neighbours_model": b"trees"},
+        {"neighbours": "none"},
     ],
 )
 def test_writes_no_file_that_cannot_be_read(change):

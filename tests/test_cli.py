@@ -168,7 +168,7 @@ def test_two_inputs_never_share_an_output(hfx_, photo, tmp_path):
         (["compress", "photo.png", "--quality", "101"], "0 to 100"),
         (["compress", "photo.png", "--target-bytes", "-3"], "greater than 0"),
         (["compress", "photo.png", "--target-bytes", "10"], "smallest file"),
-        (["compress", "photo.png", "--neighbours", "xgb"], "no neighbour model"),
+        (["compress", "photo.png", "--neighbours", "svm"], "no neighbour model"),
         (["compress", "photo.png", "--weights", "photo.png"], "safetensors"),
         (["compress", "photo.png", "-o", "x.jpg"], "must end in .hfx"),
         (["compress", "photo.png", "-o", "photo.png/x.hfx"], "photo.png"),

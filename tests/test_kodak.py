@@ -1,4 +1,4 @@
-"""The shipped weights on Kodak: rates, order of the tiers, the same symbols everywhere."""
+"""The shipped weights on Kodak: rates, order of the tiers, neighbours, the same symbols."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from hfx.metrics import psnr
 pytestmark = pytest.mark.slow
 
 TIERS = {"low": 0.14, "medium": 0.30, "high": 0.45}
+KINDS = ("knn", "xgb")
 
 
 def estimate(codec, latents):
@@ -33,9 +34,10 @@ def estimate(codec, latents):
 
 
 @pytest.fixture(scope="module")
-def files(shipped, kodak):
-    """Every picture at every tier: file, estimated bits, symbols' CRC, PSNR."""
-    rows = {}
+def coded(shipped, kodak):
+    """Every picture at every tier, coded without neighbours (with estimated bits, symbols' CRC,
+    PSNR) and with each neighbour model."""
+    rows, smaller = {}, {}
     for path in kodak:
         analysis = shipped.analyse(image.load(path))
         for tier, name in enumerate(TIERS):
@@ -48,7 +50,36 @@ def files(shipped, kodak):
                 latents.crc,
                 psnr(analysis.picture.rgb, decoded),
             )
-    return rows
+            for kind in KINDS if path in kodak[::6] else ["xgb"]:  # KNN takes its time
+                smaller[path.stem, name, kind] = shipped.write(analysis, latents, kind)
+    return rows, smaller
+
+
+@pytest.fixture(scope="module")
+def files(coded):
+    return coded[0]
+
+
+@pytest.fixture(scope="module")
+def smaller(coded):
+    return coded[1]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_neighbours_make_files_smaller(files, smaller, tier):
+    none = {stem: len(data) for (stem, at), (data, *_) in files.items() if at == tier}
+    xgb = {stem: len(smaller[stem, tier, "xgb"]) for stem in none}
+    assert sum(xgb.values()) <= 0.95 * sum(none.values())
+    assert max(xgb[stem] - none[stem] for stem in none) <= 8
+    knn = {stem: len(smaller[stem, tier, "knn"]) for stem in sorted(none)[::6]}
+    assert sum(xgb[stem] for stem in knn) < sum(knn.values()) < sum(none[stem] for stem in knn)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_neighbours_change_no_pixel(shipped, files, smaller, tier):
+    stem = min(stem for stem, _ in files)
+    pictures = {shipped.decompress(smaller[stem, tier, kind]).tobytes() for kind in KINDS}
+    assert pictures == {shipped.decompress(files[stem, tier][0]).tobytes()}
 
 
 def test_true_bytes_are_within_two_percent_of_the_estimate(files):
@@ -92,11 +123,16 @@ print(json.dumps([codec.read(bitstream.read(open(n, "rb").read())).crc for n in 
         (1, {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}),
     ],
 )
-def test_symbols_are_the_same_in_other_processes(files, tmp_path, threads, flags):
+def test_symbols_are_the_same_in_other_processes(files, smaller, tmp_path, threads, flags):
     """`read` itself compares CRCs; they are compared once more, with what was encoded."""
     names, wanted = [], []
-    for (stem, tier), (data, _, crc, _) in files.items():
-        path = tmp_path / f"{stem}-{tier}.hfx"
+    everything = {(*key, "none"): (data, crc) for key, (data, _, crc, _) in files.items()}
+    few = sorted({stem for stem, _ in files})[::6]  # neighbours take a while
+    for (stem, tier, kind), data in smaller.items():
+        if stem in few:
+            everything[stem, tier, kind] = (data, files[stem, tier][2])
+    for (stem, tier, kind), (data, crc) in everything.items():
+        path = tmp_path / f"{stem}-{tier}-{kind}.hfx"
         path.write_bytes(data)
         names.append(str(path))
         wanted.append(crc)
