@@ -22,7 +22,7 @@ from hfx.entropy.scales import scale_table
 GOLDEN = Path(__file__).parent / "golden"
 WEIGHTS = GOLDEN / "tiny.safetensors"
 EXPECTED = GOLDEN / "expected.json"
-NAMES = ("photo", "grey_alpha", "pixel")
+NAMES = ("photo", "grey_alpha", "pixel", "photo_knn", "photo_xgb", "thin_xgb")
 HELP = "tests/golden is incomplete; write it with HFX_REGENERATE=1"
 
 
@@ -70,18 +70,56 @@ def regenerate(portrait):
     )
     weights.save(replace(frozen, prior=prior, fingerprint=prior.fingerprint()), WEIGHTS)
 
+    fit_neighbours(portrait)
     codec, expected = load(WEIGHTS), {}
     photo = Image.fromarray(portrait[60:124, 180:260])
     alpha = Image.linear_gradient("L").resize((40, 30))
     grey = photo.convert("L").crop((0, 0, 40, 30))
     grey.putalpha(alpha)
-    sources = {"photo": photo, "grey_alpha": grey, "pixel": photo.crop((3, 3, 4, 4))}
-    for name, quality in zip(NAMES, (50, 33, 97), strict=True):
-        data = codec.compress(sources[name], quality=quality)
+    files = {
+        "photo": (photo, 50, "none"),
+        "grey_alpha": (grey, 33, "none"),
+        "pixel": (photo.crop((3, 3, 4, 4)), 97, "none"),
+        "photo_knn": (photo, 61, "knn"),
+        "photo_xgb": (photo, 61, "xgb"),
+        "thin_xgb": (photo.crop((5, 0, 6, 61)), 90, "xgb"),
+    }
+    for name, (source, quality, kind) in files.items():
+        data = codec.compress(source, quality=quality, neighbours=kind)
         (GOLDEN / f"{name}.hfx").write_bytes(data)
         codec.decompress(data).save(GOLDEN / f"{name}.png")
         expected[name] = facts(codec, data)
     EXPECTED.write_text(json.dumps(expected, indent=1) + "\n")
+
+
+def fit_neighbours(portrait):
+    """Fit both neighbour models to the portrait itself: small, but they say something."""
+    from hfx.neighbours import samples, store
+    from hfx.neighbours.chain import Chain
+    from hfx.neighbours.fit import Knobs, fit_boosted
+    from hfx.neighbours.fit_nearest import Votes, fit_nearest
+    from hfx.neighbours.plan import Plan
+
+    codec, plan = load(WEIGHTS, "none"), Plan(window=5)
+    tables = codec.weights.prior.tables_y
+    latents = samples.latents_of(codec, [portrait, portrait[::-1].copy()])
+    parts = [samples.windows_of([one], tables, plan, Chain.of(tables), 3000) for one in latents]
+    models = [
+        fit_boosted(tables, plan, *parts, Knobs(rounds=4, depth=3))[0],
+        fit_nearest(tables, plan, *parts, Votes(points=200))[0],
+    ]
+    for model in models:
+        path = WEIGHTS.with_name(f"tiny.{model.kind}.safetensors")
+        store.save(model, path, codec.weights.fingerprint, {})
+
+
+def test_neighbour_models_code_the_same_symbols(golden):
+    streams = [
+        bitstream.read((GOLDEN / f"photo_{kind}.hfx").read_bytes()) for kind in ("knn", "xgb")
+    ]
+    assert [stream.header.neighbours for stream in streams] == ["knn", "xgb"]
+    assert streams[0].header.symbols_crc == streams[1].header.symbols_crc
+    assert streams[0].y != streams[1].y
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -111,7 +149,7 @@ def test_weights_written_anew_are_the_same_weights(golden, tmp_path):
 
 
 def test_the_folder_stays_small():
-    assert sum(path.stat().st_size for path in GOLDEN.iterdir()) < 150_000
+    assert sum(path.stat().st_size for path in GOLDEN.iterdir()) < 300_000
 
 
 def test_encoding_needs_no_golden_machine(golden):
