@@ -26,9 +26,13 @@ def fit_neighbours(
     pictures: Annotated[int, typer.Option(help="pictures to draw them from", min=1)] = 400,
     rounds: Annotated[int | None, typer.Option(help="xgb: trees a decision", min=0)] = None,
     depth: Annotated[int | None, typer.Option(help="xgb: depth of a tree", min=1)] = None,
-    eta: Annotated[float | None, typer.Option(help="xgb: share of a tree that is used")] = None,
-    gamma: Annotated[float | None, typer.Option(help="xgb: gamma of Eq. 4")] = None,
-    lambda_: Annotated[float | None, typer.Option("--lambda", help="xgb: lambda of Eq. 4")] = None,
+    eta: Annotated[
+        float | None, typer.Option(help="xgb: share of a tree that is used", min=0, max=1)
+    ] = None,
+    gamma: Annotated[float | None, typer.Option(help="xgb: gamma of Eq. 4", min=0)] = None,
+    lambda_: Annotated[
+        float | None, typer.Option("--lambda", help="xgb: lambda of Eq. 4", min=0)
+    ] = None,
     neighbours: Annotated[int | None, typer.Option("-k", help="knn: k", min=1)] = None,
     window: Annotated[int, typer.Option(help="side of the window of neighbours")] = 7,
     seed: Annotated[int, typer.Option(help="of the windows drawn")] = 0,
@@ -65,7 +69,12 @@ def fit_neighbours(
 
     # --- pictures to latents to windows
     some = chosen(load_pictures(data, least=64), pictures, seed)
-    held = chosen(load_pictures(data, held=True, least=64), max(3, pictures // 8), seed)
+    try:
+        held = chosen(load_pictures(data, held=True, least=64), max(3, pictures // 8), seed)
+    except HfxError as error:  # there are others, so it is bad luck
+        raise HfxError(
+            f"one photograph in 24 is held out, here none: give more ({error})"
+        ) from error
     with progress("analysing", len(some) + len(held)) as step:
         train, test = (samples.latents_of(codec, p, seed, step) for p in (some, held))
     chain = Chain.of(tables)
@@ -120,7 +129,7 @@ def table_of(report: Any) -> Table:  # noqa: ANN401
     table = Table("decision", "bits before", "after", "saved", "trees or points", box=None)
     rows = zip(DECISIONS, report.before, report.after, report.rounds, strict=True)
     for decision, before, after, rounds in rows:
-        saved = f"{1 - after / max(1e-9, before):.1%}"
+        saved = f"{1 - after / before if before else 0:.1%}"
         table.add_row(decision, f"{before:,.0f}", f"{after:,.0f}", saved, str(rounds))
     table.add_row("all", f"{sum(report.before):,.0f}", f"{sum(report.after):,.0f}",
                   f"{report.saved:.1%}", "")  # fmt: skip

@@ -62,7 +62,8 @@ class Report:
     @property
     def saved(self) -> float:
         """Share of the bits of all decisions that is saved."""
-        return 1 - sum(self.after) / max(1e-9, sum(self.before))
+        before = sum(self.before)
+        return 1 - sum(self.after) / before if before else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -18,7 +18,7 @@ from hfx.neighbours.fit import Knobs, fit_boosted
 from hfx.neighbours.plan import Plan
 
 ROOT = Path(__file__).parents[2]
-OTHERS = ("2.1.1", "3.0.5")  # the first of the range; one before models were written differently
+OTHERS = ("2.1.1", "3.0.5")  # the first of the range; the last before 3.1 wrote models differently
 WHEEL = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
 KNOBS = Knobs(rounds=12, depth=5, eta=0.3, patience=6)
 PLAN = Plan()
