@@ -235,7 +235,8 @@ def load(source: Path | str | None = None, neighbours: str | None = None) -> Cod
     path = weights.find(source)
     loaded = weights.load(path)
     models = Models(path, loaded.fingerprint, loaded.prior.tables_y)
-    models.preferred = models.choose(neighbours)
+    if neighbours is not None:
+        models.preferred = models.choose(neighbours)
     return Codec(loaded, models)
 
 

@@ -37,8 +37,10 @@ def test_wishes_reach_the_codec(tiny, tiny_codec, photo):
     assert bpp == pytest.approx(0.8, rel=0.03)
     with pytest.raises(hfx.HfxError, match="choose one"):
         hfx.compress(photo, "low", quality=3)
-    with pytest.raises(hfx.HfxError, match="neighbour"):
-        hfx.compress(photo, neighbours="knn")
+    with pytest.raises(hfx.HfxError, match="no neighbour model 'svm'"):
+        hfx.compress(photo, neighbours="svm")
+    with pytest.raises(hfx.WeightsError, match="`hfx fit-neighbours --kind xgb`"):
+        hfx.compress(photo, neighbours="xgb")
     with pytest.raises(hfx.BitstreamError, match="limit"):
         hfx.decompress(hfx.compress(photo), max_pixels=100)
 

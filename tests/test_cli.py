@@ -121,7 +121,7 @@ def test_folders_keep_their_shape_and_bad_files_do_not_stop_them(hfx_, folder, t
 def test_version_and_help(hfx_):
     assert hfx_("--version").stdout == f"hfx {hfx.__version__}\n"
     shown = hfx_("--help").stdout
-    for command in ("compress", "decompress", "info", "train", "export", "benchmark"):
+    for command in "compress decompress info train export fit-neighbours benchmark".split():
         assert command in shown
 
 
@@ -168,7 +168,8 @@ def test_two_inputs_never_share_an_output(hfx_, photo, tmp_path):
         (["compress", "photo.png", "--quality", "101"], "0 to 100"),
         (["compress", "photo.png", "--target-bytes", "-3"], "greater than 0"),
         (["compress", "photo.png", "--target-bytes", "10"], "smallest file"),
-        (["compress", "photo.png", "--neighbours", "svm"], "no neighbour model"),
+        (["compress", "photo.png", "--neighbours", "svm"], "no neighbour model 'svm'"),
+        (["compress", "photo.png", "--neighbours", "xgb"], "hfx fit-neighbours --kind xgb"),
         (["compress", "photo.png", "--weights", "photo.png"], "safetensors"),
         (["compress", "photo.png", "-o", "x.jpg"], "must end in .hfx"),
         (["compress", "photo.png", "-o", "photo.png/x.hfx"], "photo.png"),

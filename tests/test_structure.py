@@ -16,13 +16,14 @@ NO_TEST_OF_ITS_OWN = {
     "__init__": "names only",
     "__main__": "calls cli.main",
     "errors": "classes without code",
+    "fit_nearest": "test_nearest.py: what it makes is tested there",
     "icc": "test_image.py: profiles arrive inside pictures",
 }
 # All that a machine for training may have beside the standard library.
 TRAINING_NEEDS = {"torch", "numpy", "PIL", "safetensors"}
 OTHERS = (
     "constriction lpips torchvision torchmetrics typer rich scipy sklearn skimage xgboost "
-    "streamlit plotly pandas matplotlib"
+    "streamlit plotly pandas matplotlib dask distributed"
 ).split()
 
 

@@ -133,3 +133,15 @@ def test_none_needs_neither_xgboost_nor_sklearn(tiny_file, photo, tmp_path):
     """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_damaged_model_hurts_only_those_who_need_it(tiny_file, photo, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(tiny_file.read_bytes())
+    data = codec_module.load(weights).compress(photo)
+    (tmp_path / "w.xgb.safetensors").write_bytes(b"damaged")
+    codec = codec_module.load(weights)
+    codec.decompress(data)
+    with pytest.raises(WeightsError, match="w.xgb.safetensors"):
+        codec.compress(photo)
+    assert codec.decompress(codec.compress(photo, neighbours="none")).size == (128, 96)
