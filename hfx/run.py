@@ -108,7 +108,8 @@ def parameter_groups(model: Compressor, settings: Training) -> list[dict[str, An
     """Group what the stage trains by how fast it may move, relative to the learning rate.
 
     The linear path is right from the start and moves slowly; gains and scale indices are
-    logarithms of quantities that must cover octaves, and move fast. What the stage does not
+    logarithms of quantities that must cover octaves, and move fast; so does G's look at the linear
+    picture, which starts at zero among features much larger than pixels. What the stage does not
     train is frozen here.
     """
     groups: dict[float, list[Tensor]] = {1.0: [], 0.1: [], 10.0: []}
@@ -116,7 +117,7 @@ def parameter_groups(model: Compressor, settings: Training) -> list[dict[str, An
         frozen = settings.stage == 2 and not settings.joint and not name.startswith("generator.")
         p.requires_grad_(not frozen)
         if not frozen:
-            fast = name.startswith("log2_") or name == "z_index"
+            fast = name.startswith("log2_") or name == "z_index" or ".look." in name
             groups[10.0 if fast else 0.1 if ".linear." in name else 1.0].append(p)
     return [{"params": params, "factor": factor} for factor, params in groups.items() if params]
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from hfx import checkpoint
-from hfx.config import Losses
+from hfx.compressor import Compressor
+from hfx.config import TINY, Losses, Training
 from hfx.errors import HfxError, WeightsError
 from hfx.run import adam, parameter_groups, start
 from hfx.step import train_step
@@ -71,6 +74,13 @@ def test_how_fast_parameters_move():
     assert at["encoder.linear.weight"] == at["generator.linear.weight"] == 0.1
     assert at["log2_gain"] == at["log2_degain"] == at["log2_gain_z"] == at["z_index"] == 10
     assert at["encoder.head.weight"] == at["hyper_synthesis.mean.0.weight"] == 1
+
+
+def test_the_look_at_the_linear_picture_moves_fast():
+    model = Compressor(replace(TINY, deblock=True))
+    groups = parameter_groups(model, Training())
+    look = model.generator.look.weight
+    assert [g["factor"] for g in groups if any(p is look for p in g["params"])] == [10]
 
 
 def test_the_fused_adam_is_adam():
