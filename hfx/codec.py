@@ -5,7 +5,7 @@ r"""The whole story on one page: a picture to bytes and back.
                  |                           ^             ^
                 h_a -> z -> Q -> z_hat       +---- pmf ----+   the same integers on both sides
                                   |                ^
-                                 h_s -> mu, sigma -+
+                                 h_s -> mu, sigma -+-> window -> none | KNN | XGBoost
 
 AE / AD: range encoder and decoder. Every arrow that reaches "pmf" is integer arithmetic.
 """  # noqa: E501
