@@ -9,6 +9,10 @@ HERE = Path(__file__).parent
 if str(HERE.parent) not in sys.path:  # so that a checkout runs without being installed
     sys.path.insert(0, str(HERE.parent))
 
+from dashboard.components import keep_shown  # noqa: E402 (found only now)
+
+keep_shown()  # before anything else: every moment counts
+
 PAGES = [
     st.Page(HERE / "views" / "compress.py", title="Compress", url_path="compress", default=True),
 ]

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 ASSETS = Path(__file__).parent / "assets"
+SHOWN = "shown"  # session state: the latest two pictures of every place, newest first
 
 
 def _asset(name: str) -> str:
@@ -51,24 +52,37 @@ def swipe(panes: list[Pane], size: tuple[int, int], subject: str, key: str) -> N
     _swipe(data=data, key=key)
 
 
+def keep_shown() -> None:
+    """Keep the pictures that browsers may be about to fetch; call it as every run begins.
+
+    Streamlit drops what a run of the page did not show as soon as that run ends. But a visitor's
+    next wish ends a run early, before it has shown anything, while the pictures of the last one
+    are still on the screen, and the one before that may still be on its way there.
+    """
+    for name, pictures in st.session_state.get(SHOWN, {}).items():
+        for age, png in enumerate(pictures):
+            _store(png, f"{name}.{age}")
+
+
 def _url(png: bytes, place: str) -> str:
     """Return an address of a PNG that only this server serves.
 
-    Streamlit's own store of media keeps what a run of the page showed until the next run ends.
     So a large picture does not travel again with every change around it, as a data URL would.
-    The picture shown before in this place is kept for as long: a browser may still be on its
-    way to fetch it when the visitor has already asked for another.
     """
-    now, before = st.session_state.get(f"shown.{place}", (None, None))
-    if png != now:
-        now, before = png, now
-        st.session_state[f"shown.{place}"] = (now, before)
+    shown = st.session_state.setdefault(SHOWN, {})
+    if png not in shown.get(place, ()):
+        shown[place] = (png, *shown.get(place, ())[:1])
+    path = _store(png, f"{place}.now")
+    if path is None:
+        return "data:image/png;base64," + base64.b64encode(png).decode()
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/{path}" if base else f"/{path}"
+
+
+def _store(png: bytes, place: str) -> str | None:
+    """Give a PNG to Streamlit's store of media; None where a Streamlit keeps it elsewhere."""
     try:
         store = runtime.get_instance().media_file_mgr
-        if before is not None:
-            store.add(before, "image/png", f"hfx.{place}.before")
-        path = store.add(png, "image/png", f"hfx.{place}").lstrip("/")
-        base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-        return f"/{base}/{path}" if base else f"/{path}"
-    except (AttributeError, RuntimeError, TypeError):  # a Streamlit that keeps it elsewhere
-        return "data:image/png;base64," + base64.b64encode(png).decode()
+        return str(store.add(png, "image/png", f"hfx.{place}")).lstrip("/")
+    except (AttributeError, RuntimeError, TypeError):
+        return None

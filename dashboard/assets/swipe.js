@@ -177,13 +177,22 @@ class Swipe {
   }
 }
 
+// A picture, decoded. The server may be about to run the page again when it is asked, and then
+// has the picture a moment later: hence the second chances.
 async function loaded({ url, alt }) {
   const image = new Image();
-  image.draggable = false;
   image.alt = alt;
-  image.src = url;
-  await image.decode();
-  return image;
+  image.draggable = false;
+  for (let wait = 250; ; wait *= 2) {
+    image.src = url;
+    try {
+      await image.decode();
+      return image;
+    } catch (error) {
+      if (wait > 2000) throw error;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
 }
 
 function percent(pixels) {

@@ -76,6 +76,11 @@ def browser():
         chromium.close()
 
 
+def again(message):
+    """Tell a picture that was asked for too early: the page asks again, and tests wait for it."""
+    return "404" in message.text and "/media/" in message.location["url"]
+
+
 @pytest.fixture
 def page(browser, server):
     """A page that fails its test where it asks another machine, or reports an error."""
@@ -86,7 +91,7 @@ def page(browser, server):
         context.on("request", lambda r: r.url.startswith(LOOPBACK) or away.append(r.url))
         page.on("websocket", lambda w: w.url.startswith(LOOPBACK) or away.append(w.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+        page.on("console", lambda m: m.type == "error" and not again(m) and errors.append(m.text))
         page.goto(server)
         yield page
         assert not away, f"asked elsewhere: {away}"

@@ -85,6 +85,21 @@ def test_the_pictures_are_true_to_the_pixel(page, jpeg):
     assert image.evaluate("i => i.style.imageRendering") == "pixelated"
 
 
+def test_a_picture_that_comes_late_is_asked_for_again(page, jpeg):
+    refused = []
+
+    def refuse_once(route):
+        if route.request.resource_type != "image" or route.request.url in refused:
+            route.fallback()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=404)
+
+    page.route("**/media/*", refuse_once)
+    upload(page, "cup.jpg", jpeg, "image/jpeg")
+    assert len(refused) >= 2
+
+
 def test_the_divider_moves_by_pointer_and_by_key(page):
     slider = divider(page)
     slider.wait_for()
