@@ -18,7 +18,6 @@ not: compare what happens to PSNR with what happens to LPIPS.
 """
 
 import argparse
-import csv
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -36,7 +35,7 @@ from hfx.codec import Codec
 from hfx.console import progress
 from hfx.data import load_pictures
 from hfx.entropy.fixedpoint import LEVELS
-from hfx.files import atomic
+from hfx.results import write
 
 Pixels = NDArray[np.uint8]
 Rows = tuple[NDArray[np.int16], NDArray[np.float32]]  # features (N, 55), corrections (N,)
@@ -204,11 +203,7 @@ def measured(
 
 def save(path: Path, rows: Iterable[Row]) -> None:
     """Write all rows, whole or not at all."""
-    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        for row in map(asdict, rows):
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+    write(path, [f.name for f in fields(Row)], [asdict(row) for row in rows])
 
 
 def summary(rows: Sequence[Row]) -> str:

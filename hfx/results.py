@@ -70,10 +70,11 @@ def _row(values: dict[str, str]) -> Row:
 
 def save(path: Path, rows: Sequence[Row]) -> None:
     """Write all rows, whole or not at all."""
-    _write(path, [f.name for f in fields(Row)], [asdict(row) for row in rows])
+    write(path, [f.name for f in fields(Row)], [asdict(row) for row in rows])
 
 
-def _write(path: Path, names: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+def write(path: Path, names: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows as a CSV, floats to six digits, whole or not at all."""
     with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
@@ -102,7 +103,7 @@ def summarise(rows: Sequence[Row], path: Path) -> list[dict[str, Any]]:
         lines += published("kodak")
     tiers = [*dict.fromkeys(row.tier for row in rows if row.tier), ""]
     lines.sort(key=lambda line: tiers.index(line["tier"]) if line["tier"] in tiers else -1)
-    _write(path.with_name(f"{path.stem}_summary.csv"), SUMMARY, lines)
+    write(path.with_name(f"{path.stem}_summary.csv"), SUMMARY, lines)
     return lines
 
 

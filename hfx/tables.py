@@ -19,7 +19,7 @@ from hfx.benchmark import model_of
 from hfx.codec import Analysis, Codec, Latents
 from hfx.entropy.fixedpoint import LEVELS
 from hfx.errors import HfxError, ImageError
-from hfx.files import atomic
+from hfx.results import write
 
 KINDS = {"none": "HiFi", "knn": "HiFi + KNN", "xgb": "HiFi + XGBoost"}
 """The paper's names of the neighbour models."""
@@ -158,11 +158,7 @@ def load(path: Path) -> list[Size]:
 
 def save(path: Path, rows: Sequence[Size]) -> None:
     """Write all rows, whole or not at all."""
-    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Size)], lineterminator="\n")
-        writer.writeheader()
-        for row in map(asdict, rows):
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+    write(path, [f.name for f in fields(Size)], [asdict(row) for row in rows])
 
 
 def published() -> dict[tuple[str, str], float]:

@@ -29,7 +29,9 @@ def fit_neighbours(
     eta: Annotated[
         float | None, typer.Option(help="xgb: share of a tree that is used", min=0, max=1)
     ] = None,
-    gamma: Annotated[float | None, typer.Option(help="xgb: gamma of Eq. 4", min=0)] = None,
+    gamma: Annotated[
+        float | None, typer.Option(help="xgb: twice the gamma of Eq. 4", min=0)
+    ] = None,
     lambda_: Annotated[
         float | None, typer.Option("--lambda", help="xgb: lambda of Eq. 4", min=0)
     ] = None,

@@ -173,10 +173,11 @@ def windows(plane: NDArray[np.float32], at: NDArray[np.intp], side: int) -> NDAr
     return sliding_window_view(plane, (side, side), (1, 2))[tuple(at)].reshape(-1, side * side)
 
 
-def total(cells: NDArray[np.float32], rings: NDArray[np.float32]) -> NDArray[np.float32]:
+def total(cells: NDArray[np.float32], rings: NDArray[np.float32]) -> NDArray[np.float64]:
     """Add up the cells of each ring, (n, cells) to (rings, n); exact, being small integers."""
-    # torch, because numpy's own product of such a tall matrix takes five times as long
-    return (torch.from_numpy(cells) @ torch.from_numpy(rings)).numpy().T
+    # torch, because numpy's own product of such a tall matrix takes five times as long; in
+    # float64, because float32 products may be rounded to bf16 where someone has allowed it
+    return (torch.from_numpy(cells).double() @ torch.from_numpy(rings).double()).numpy().T
 
 
 def around(planes: NDArray[np.integer], shape: list[tuple[int, int]]) -> NDArray[np.int64]:

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from fields import anything, chain, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfx.neighbours.chain import expected_sizes
 from hfx.neighbours.plan import PATTERNS, Plan
-from hfx.neighbours.window import Context, cells, names
+from hfx.neighbours.window import Context, cells, names, total
 
 SIZES = [1, 3, 5, 7]
 LARGEST = 4096  # |s| counts as no more
@@ -199,3 +200,13 @@ def test_in_the_last_phase_all_around_is_known():
     cross = [called.index(f"cell {dy:+d} {dx:+d}") for dy, dx in CROSS]
     inner = ((phase[1:] > 0) & (phase[1:] < 7)).all(0)
     assert inner.any() and not np.isnan(rows[inner][:, cross]).any()
+
+
+def test_sums_are_exact_where_float32_products_may_be_rounded():
+    cells = np.full((64, 49), 4095, np.float32)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        assert (total(cells, np.ones((49, 1), np.float32)) == 49 * 4095).all()
+    finally:
+        torch.set_float32_matmul_precision(before)
