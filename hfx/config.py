@@ -88,6 +88,7 @@ class Losses:
     Attributes:
         k_M: Weight of the MSE on the 0 to 255 scale; HiFiC's 0.075 x 2^-5.
         k_P: Weight of LPIPS (AlexNet). HiFiC and MS-ILLM use 1; at our step counts 2 is better.
+        k_S: Weight of `losses.unevenness`, against block edges in skies; not in the paper.
         alpha: Weight of -log D(x', y), HiFiC's beta (0.15). Zero in stage 1.
         zeta_a: Rate weight above the target r_t, per tier.
         zeta_b: Rate weight below it, per tier; zeta_a >> zeta_b.
@@ -98,6 +99,7 @@ class Losses:
 
     k_M: float = 0.075 * 2**-5
     k_P: float = 2.0
+    k_S: float = 0.0
     alpha: float = 0.15
     zeta_a: tuple[float, ...] = (8.0, 4.0, 2.0)
     zeta_b: tuple[float, ...] = (1.0, 0.5, 0.25)
@@ -149,6 +151,7 @@ COMPACT = Architecture(
     hyper=96,
     linear_path=True,
     deblock=True,
+    discriminator=(64, 96, 160, 256),  # of Figure 1's widths, D would cost three times what G does
 )
 """The shipped weights: under 9 M parameters, about 5 GMAC for a 256x256 crop."""
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hfx import processes
 from hfx.data import Batch
-from hfx.losses import distortion, fooling, mse255, rate_distortion, spotting
+from hfx.losses import distortion, fooling, mse255, rate_distortion, spotting, unevenness
 from hfx.run import Run
 
 
@@ -48,11 +48,14 @@ def train_step(
         zetas = torch.tensor([run.rate.zeta(t) for t in range(len(run.rate.targets))])
         zeta = zetas.to(batch.x.device)[batch.tier]  # (N,)
         d = distortion(mse, perceptual, losses.k_M, losses.k_P)
+        uneven = unevenness(batch.x, out.x_hat)
+        if losses.k_S:
+            d = d + losses.k_S * uneven
         loss = rate_distortion(zeta, bpp, d)
         if run.discriminator is not None:
             loss = loss + losses.alpha * fooling(run.discriminator(out.x_hat, out.y_hat).float())
     norm = update(run.optimizer, loss, settings.clip, settings.lr * factor)
-    row = {"grad_norm": norm, **means(loss=loss, mse=mse, lpips=perceptual)}
+    row = {"grad_norm": norm, **means(loss=loss, mse=mse, lpips=perceptual, uneven=uneven)}
     # what the coder would need, not the noisy rate that is descended: only it compares with r_t
     row |= observe_rates(run, batch.tier, out.bits / pixels)
 

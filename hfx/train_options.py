@@ -26,6 +26,7 @@ SETTINGS = {  # Training's fields that are options of their own: what a plain nu
 LOSSES = {
     "k_M": "weight of the MSE on the 0 to 255 scale",
     "k_P": "weight of LPIPS; 0 trains without it",
+    "k_S": "weight of steps in smooth places; 0 is the paper's loss",
     "alpha": "weight of -log D(x', y) in stage 2",
     "rate_memory": "momentum of the running rate; 0 is the paper's rule",
     "zeta_a": "rate weight above r_t, one a tier",

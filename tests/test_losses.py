@@ -3,7 +3,7 @@ import math
 import torch
 
 from hfx.config import RATE_TARGETS, Losses
-from hfx.losses import distortion, fooling, mse255, rate_distortion, spotting
+from hfx.losses import distortion, fooling, mse255, rate_distortion, spotting, unevenness
 
 
 def logits(*probabilities):
@@ -52,6 +52,24 @@ def test_equation_5():
 def test_equation_6_s_distortion():
     d = distortion(torch.tensor([100.0]), torch.tensor([0.25]), k_M=0.01, k_P=2.0)
     assert math.isclose(float(d), 0.01 * 100 + 2 * 0.25)
+
+
+def test_unevenness_sees_steps_in_a_sky_and_forgives_them_in_texture():
+    sky = torch.full((1, 3, 64, 64), 0.5)
+    texture = torch.rand(1, 3, 16, 16).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    step = torch.zeros(1, 3, 64, 64)
+    step[..., 16:32] = 4 / 255
+    # two edges of 4 grey levels in every row of 16 cells, no other slope is wrong
+    expected = torch.tensor([2 * 4.0**2 / 15 / 2])
+    torch.testing.assert_close(unevenness(sky, sky + step), expected, rtol=1e-4, atol=0)
+    assert unevenness(texture, texture + step) < 0.02 * expected
+    assert unevenness(sky, sky + 4 / 255) < 1e-6  # a shift of the whole is MSE's affair
+
+
+def test_unevenness_leaves_grain_alone():
+    sky = torch.full((1, 3, 64, 64), 0.5)
+    grain = (torch.arange(64 * 64).reshape(64, 64) + torch.arange(64)[:, None]) % 2 * 8 / 255
+    assert unevenness(sky, sky + grain) < 1e-6
 
 
 def test_hific_s_constants():
