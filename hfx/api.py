@@ -48,14 +48,23 @@ def compress(
     )  # fmt: skip
 
 
-def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> Image.Image:
+def decompress(
+    data: bytes, max_pixels: int = bitstream.MAX_PIXELS, *, realism: float | None = None
+) -> Image.Image:
     """Return the picture in the bytes of a `.hfx` file: mode L, LA, RGB or RGBA.
 
+    Args:
+        data: The file.
+        max_pixels: Refuse a larger picture.
+        realism: 0, the most faithful picture, to 1, the most realistic; None: what the weights
+            were judged best at.
+
     Raises:
+        HfxError: realism is out of range, or the weights have but one generator.
         BitstreamError: the bytes are not a readable `.hfx` file, or one of other weights.
         WeightsError: no weights are installed.
     """
-    return shipped().decompress(data, max_pixels)
+    return shipped().decompress(data, max_pixels, realism=realism)
 
 
 def info(data: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 import hfx
-from hfx import folders
+from hfx import folders, measure_command
 from hfx.console import (
     USER_ERROR,
     State,
@@ -28,6 +28,7 @@ from hfx.errors import HfxError
 from hfx.files import atomic_write
 from hfx.folders import Job
 from hfx.neighbours.command import fit_neighbours
+from hfx.study.command import study
 
 MAX_FILE = 1 << 29  # bytes; no picture within the limits needs more
 
@@ -116,7 +117,13 @@ def compress(
 @app.command()
 @reported
 def decompress(
-    sources: Sources, target: Out = None, weights: Weights = None, overwrite: Overwrite = False
+    sources: Sources,
+    target: Out = None,
+    realism: Annotated[
+        float | None, typer.Option(help="0, most faithful, to 1, most realistic")
+    ] = None,
+    weights: Weights = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Decompress files: photo.hfx to photo.png; of folders, every .hfx file in them."""
     jobs = folders.plan(sources, target, folders.STREAMS, ".png")
@@ -124,11 +131,12 @@ def decompress(
     from hfx.image import save_png
 
     codec = load(weights)
+    codec.dial.at(realism)  # refuses once, not for every file
 
     def work(job: Job) -> Text:
         begun = time.perf_counter()
         data = read(job.source)
-        picture = codec.decompress(data)
+        picture = codec.decompress(data, realism=realism)
         folders.make_room(job.target)
         save_png(picture, job.target)
         return summary(job, data, begun)
@@ -186,67 +194,24 @@ def export(
         list[Path] | None,
         typer.Option(help="pictures to put the tiers at their rates with; may be repeated"),
     ] = None,
+    gan: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="a stage 2 run, for the realism dial")
+    ] = None,
+    realism: Annotated[float, typer.Option(help="the dial's default, with --gan")] = 1.0,
 ) -> None:
     """Turn a run into weights that compress; tiers are calibrated on --data."""
     from hfx.export import export as write
 
     folders.make_room(target)
-    written = write(run, target, data)
+    written = write(run, target, data, gan=gan, realism=realism)
     out.print(f"{target}: {target.stat().st_size:,} bytes, model {written.fingerprint.hex()}")
 
 
 app.command()(fit_neighbours)
-
-
-@app.command()
-@reported
-def benchmark(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of pictures")],
-    target: Annotated[Path, typer.Option("-o", "--out", help="CSV, one row a file")] = Path(
-        "results.csv"
-    ),
-    sweep: Annotated[bool, typer.Option("--sweep", help="also a series of qualities")] = False,
-    weights: Weights = None,
-) -> None:
-    """Measure against JPEG, WebP, AVIF, JPEG 2000 and JPEG XL at equal bytes.
-
-    Rows that are already in the CSV for the same weights are kept: a second run goes on.
-    """
-    from hfx.benchmark import pictures_of, run
-    from hfx.results import summarise, summary_table
-
-    pictures = pictures_of(folder)
-    from hfx.codec import load
-
-    codec = load(weights)
-    folders.make_room(target)
-    with progress("measuring", len(pictures)) as step:
-        rows = run(codec, pictures, target, sweep=sweep, tell=complain, step=step)
-    out.print(summary_table(summarise(rows, target)), soft_wrap=False)
-
-
-@app.command()
-@reported
-def tables(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of pictures")],
-    target: Annotated[Path, typer.Option("-o", "--out", help="folder for table1.csv")],
-    weights: Weights = None,
-) -> None:
-    """Measure the paper's Table 1: HiFi, HiFi + KNN and HiFi + XGBoost in true bytes.
-
-    Rows that are already there for the same models are kept: a second run goes on.
-    """
-    from hfx.benchmark import pictures_of
-
-    pictures = pictures_of(folder)
-    from hfx import tables as measure
-    from hfx.codec import load
-
-    path = target / "table1.csv"
-    folders.make_room(path)
-    with progress("coding", len(pictures)) as step:
-        rows = measure.table1(load(weights, "none"), pictures, path, complain, step)
-    out.print(measure.summary(rows), soft_wrap=False)
+app.command()(measure_command.evaluate)
+app.command()(measure_command.benchmark)
+app.command()(measure_command.tables)
+app.add_typer(study, name="study")
 
 
 # --- shared

@@ -32,6 +32,7 @@ from hfx.networks import halo_of_encoder, halo_of_generator
 from hfx.networks.layers import pick_tier
 from hfx.prior import GAIN_BITS
 from hfx.quality import level_of, possible, search
+from hfx.realism import Dial
 from hfx.tiles import analyse, padded_latents, synthesise
 
 SYMBOL_LIMIT = 1 << 20  # no photograph comes near; it keeps escapes short
@@ -90,6 +91,7 @@ class Codec:
     def __init__(self, loaded: weights.Weights, models: Models | None = None) -> None:
         self.weights = loaded
         self.models = models or Models(None, loaded.fingerprint, loaded.prior.tables_y)
+        self.dial = Dial(loaded.generator, loaded.gan, loaded.realism)
         self.halo_e = -(-halo_of_encoder(loaded.arch) // 16)
         self.halo_g = halo_of_generator(loaded.arch)
 
@@ -161,11 +163,18 @@ class Codec:
 
     # --- bytes become a picture
 
-    def decompress(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> Image.Image:
+    def decompress(
+        self,
+        data: bytes,
+        max_pixels: int = bitstream.MAX_PIXELS,
+        *,
+        realism: float | None = None,
+    ) -> Image.Image:
         """Return the picture in a `.hfx` file; see `hfx.decompress`."""
+        self.dial.at(realism)  # refuses before the work, not after
         stream = bitstream.read(data, max_pixels)
         latents = self.read(stream)
-        picture = self.synthesise(latents, stream.header)
+        picture = self.synthesise(latents, stream.header, realism)
         alpha = None if stream.alpha is None else alpha_plane(stream.alpha, picture.rgb.shape)
         return image.to_pil(Picture(picture.rgb, alpha, picture.grey))
 
@@ -204,7 +213,9 @@ class Codec:
             raise BitstreamError("decoded symbols differ from the encoded ones; the file is bad")
         return latents
 
-    def synthesise(self, latents: Latents, header: Header) -> Picture:
+    def synthesise(
+        self, latents: Latents, header: Header, realism: float | None = None
+    ) -> Picture:
         """Run G: symbols to x_hat."""
         tier = torch.tensor([latents.level / LEVELS])
         degain = pick_tier(self.weights.log2_degain, tier).exp2()  # (1, C_y, 1, 1)
@@ -214,7 +225,7 @@ class Codec:
             return torch.from_numpy(latents.y[:, rows, columns] + mu)[None].float() * degain
 
         size = (header.height, header.width)
-        rgb = synthesise(self.weights.generator, self.halo_g, y_hat, float(tier), size)
+        rgb = synthesise(self.dial.at(realism), self.halo_g, y_hat, float(tier), size)
         if header.grey:
             grey = (rgb.sum(2, dtype=np.uint16) + 1) // 3  # the mean, rounded
             rgb = np.broadcast_to(grey.astype(np.uint8)[..., None], rgb.shape)

@@ -1,6 +1,7 @@
 """From a run to weights that ship: tiers put at their rates, the prior turned into integers."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hfx.config import RATE_TARGETS, Architecture
 from hfx.data import load_pictures
 from hfx.entropy import fixedpoint
 from hfx.entropy.fixedpoint import ACT_BITS, LOG2_BITS
-from hfx.errors import HfxError
+from hfx.errors import HfxError, WeightsError
 from hfx.networks.layers import pick_tier
 from hfx.prior import Prior
 from hfx.validate import whole
@@ -21,7 +22,12 @@ from hfx.weights import Weights
 
 
 def export(
-    run: Path, out: Path, sources: list[Path] | None = None, about: dict[str, Any] | None = None
+    run: Path,
+    out: Path,
+    sources: list[Path] | None = None,
+    about: dict[str, Any] | None = None,
+    gan: Path | None = None,
+    realism: float = 1.0,
 ) -> Weights:
     """Write a run's averaged weights as one file that compresses and decompresses.
 
@@ -31,6 +37,38 @@ def export(
         sources: Pictures whose held-out part says where each tier's target rate lies; without
             them the tiers stay where training left them.
         about: More to say of these weights in their header.
+        gan: A stage 2 run that began with `run`: its generator goes into the file too.
+        realism: How far to go towards it where a decoder is told nothing.
+
+    Raises:
+        WeightsError: a run cannot be read, or `gan` changed more than G.
+        HfxError: realism is not from 0 to 1.
+    """
+    if not 0 <= realism <= 1:
+        raise HfxError(f"realism goes from 0 to 1, not {realism}")
+    model, story = read(run)
+    story |= about or {}
+    second = None
+    if gan is not None:
+        second, story["gan"] = read(gan)
+        same_files(model, second, gan)
+    if sources and len(model.arch.tiers) > 1:
+        pictures = load_pictures(sources, held=True, least=256)
+        positions = calibrate(model, pictures, [RATE_TARGETS[t] for t in model.arch.tiers])
+        rebase(model, positions)
+        if second is not None:
+            rebase(second, positions)
+        story["tier_positions"] = [round(p, 3) for p in positions]
+    exported = freeze(model, story)
+    if second is not None:
+        generator = copy.deepcopy(second.generator).requires_grad_(False)
+        exported = replace(exported, gan=generator, realism=realism)
+    weights.save(exported, out)
+    return weights.load(out)
+
+
+def read(run: Path) -> tuple[Compressor, dict[str, Any]]:
+    """Return a run's averaged weights, and how they came about.
 
     Raises:
         WeightsError: the run cannot be read.
@@ -39,20 +77,21 @@ def export(
     tensors, meta = checkpoint.read(path)
     model = Compressor(Architecture.from_dict(meta["architecture"])).eval()
     checkpoint.restore("average", model, tensors)
-    story = {
-        "step": meta["step"],
-        "minutes": round(meta["seconds"] / 60, 1),
-        "settings": meta["settings"],
-        **(about or {}),
-    }
-    if sources and len(model.arch.tiers) > 1:
-        pictures = load_pictures(sources, held=True, least=256)
-        positions = calibrate(model, pictures, [RATE_TARGETS[t] for t in model.arch.tiers])
-        rebase(model, positions)
-        story["tier_positions"] = [round(p, 3) for p in positions]
-    exported = freeze(model, story)
-    weights.save(exported, out)
-    return weights.load(out)
+    minutes = round(meta["seconds"] / 60, 1)
+    return model, {"step": meta["step"], "minutes": minutes, "settings": meta["settings"]}
+
+
+def same_files(first: Compressor, second: Compressor, run: Path) -> None:
+    """Raise WeightsError unless two models differ in G alone."""
+    theirs = second.state_dict()
+    for name, value in first.state_dict().items():
+        if name.startswith("generator."):
+            continue
+        if name not in theirs or not torch.equal(value, theirs[name]):
+            raise WeightsError(
+                f"{run} changed {name}, so its files are not those of the first run; export it "
+                "by itself, or train stage 2 --from the first run without --joint"
+            )
 
 
 @torch.inference_mode()

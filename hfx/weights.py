@@ -31,6 +31,8 @@ class Weights:
         arch: The architecture.
         encoder: E, float32.
         generator: G, float32.
+        gan: G after stage 2, float32; None where there was none.
+        realism: How far to go from the one to the other where nothing is said, 0 to 1.
         hyper_analysis: h_a, float32.
         log2_degain: (T, C_y), from decoded latents back to normalised ones.
         prior: The exact side of the hyperprior.
@@ -46,6 +48,8 @@ class Weights:
     prior: Prior
     fingerprint: bytes
     about: dict[str, Any]
+    gan: Generator | None = None
+    realism: float = 0.0
 
 
 def places(name: str = "compact") -> Iterator[Path]:
@@ -90,6 +94,7 @@ def load(source: Path | str | None = None) -> Weights:
         arrays = {k[6:]: v.numpy() for k, v in tensors.items() if k.startswith("prior.")}
         prior = Prior.from_arrays(arrays)
         stated, about = str(meta["fingerprint"]), dict(meta["about"])
+        realism = float(meta.get("realism", 0))
         log2_degain = tensors["log2_degain"].float()
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is incomplete or damaged: {error}") from error
@@ -100,6 +105,11 @@ def load(source: Path | str | None = None) -> Weights:
     fingerprint = prior.fingerprint()
     if fingerprint.hex() != stated:
         raise WeightsError(f"{path} is damaged: its integers do not match its fingerprint")
+    changed = {k: v for k, v in tensors.items() if k.startswith("gan.")}
+    if not 0 <= realism <= (1 if changed else 0):
+        raise WeightsError(f"{path} is damaged: it cannot have a realism of {realism}")
+    first = {k: v for k, v in tensors.items() if k.startswith("generator.")}
+    second = {k.replace("generator", "gan", 1): v for k, v in first.items()} | changed
     return Weights(
         arch=arch,
         encoder=_module(Encoder(arch), "encoder", tensors),
@@ -109,6 +119,8 @@ def load(source: Path | str | None = None) -> Weights:
         prior=prior,
         fingerprint=fingerprint,
         about=about,
+        gan=_module(Generator(arch), "gan", second) if changed else None,
+        realism=realism,
     )
 
 
@@ -119,11 +131,18 @@ def _module(module: M, prefix: str, tensors: dict[str, Tensor]) -> M:
 
 
 def save(weights: Weights, path: Path) -> None:
-    """Write weights: networks in float16, the prior in its integers."""
+    """Write weights: networks in float16, the prior in its integers.
+
+    Of the second generator only what differs from the first is kept.
+    """
     tensors: dict[str, Tensor] = {"log2_degain": weights.log2_degain.float()}
     for prefix in ("encoder", "generator", "hyper_analysis"):
         module = getattr(weights, prefix)
         tensors |= {k: v.half() for k, v in checkpoint.gather(prefix, module).items()}
+    if weights.gan is not None:
+        for name, value in checkpoint.gather("gan", weights.gan).items():
+            if not torch.equal(value.half(), tensors[name.replace("gan", "generator", 1)]):
+                tensors[name] = value.half()
     for name, array in weights.prior.to_arrays().items():
         tensors[f"prior.{name}"] = torch.from_numpy(np.ascontiguousarray(array))
     meta = {
@@ -131,6 +150,7 @@ def save(weights: Weights, path: Path) -> None:
         "architecture": weights.arch.to_dict(),
         "fingerprint": weights.fingerprint.hex(),
         "about": weights.about,
+        "realism": weights.realism,
     }
     checkpoint.write(path, tensors, meta)
 

@@ -1,0 +1,200 @@
+"""The realism dial: one file, several pictures, and clear words where there is no dial."""
+
+import copy
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from hfx import bench, checkpoint, weights
+from hfx.cli import app
+from hfx.codec import Codec, load
+from hfx.config import Training
+from hfx.errors import HfxError, WeightsError
+from hfx.export import export
+from hfx.realism import KEPT, Dial, mix
+
+
+@pytest.fixture(scope="module")
+def second(tiny_model):
+    """The model after a stage 2 that changed G's last convolutions."""
+    model = copy.deepcopy(tiny_model)
+    with torch.no_grad():
+        noise = torch.Generator().manual_seed(1)
+        for p in (model.generator.tail.weight, model.generator.head[0].weight):
+            p += 0.02 * torch.randn(p.shape, generator=noise)
+    return model
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_model, second, tmp_path_factory):
+    """Folders like those of `hfx train`: of stage 1 and of stage 2."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, model, stage in (("first", tiny_model, 1), ("second", second, 2)):
+        meta = {
+            "architecture": model.arch.to_dict(),
+            "settings": Training(preset="tiny", stage=stage).to_dict(),
+            "step": 12 * stage,
+            "seconds": 90.0,
+        }
+        path = folder / name / "checkpoint.safetensors"
+        path.parent.mkdir()
+        checkpoint.write(path, checkpoint.gather("average", model), meta)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(runs):
+    """The weights of both runs in one file, and the same of each run alone."""
+    export(runs / "first", runs / "both.safetensors", gan=runs / "second", realism=0.75)
+    export(runs / "first", runs / "one.safetensors")
+    export(runs / "second", runs / "two.safetensors")
+    return runs
+
+
+def pixels(codec, data, **how):
+    return np.asarray(codec.decompress(data, **how)).astype(int)
+
+
+def test_one_file_decodes_to_both_pictures(exported, photo):
+    both, one, two = (load(exported / f"{n}.safetensors") for n in ("both", "one", "two"))
+    data = both.compress(photo)
+    assert data == one.compress(photo) == two.compress(photo)
+    faithful, realistic = pixels(one, data), pixels(two, data)
+    assert np.array_equal(pixels(both, data, realism=0), faithful)
+    assert np.array_equal(pixels(both, data, realism=1), realistic)
+    assert np.abs(faithful - realistic).mean() > 1
+    between = np.abs(pixels(both, data, realism=0.5) - faithful).mean()
+    assert 0 < between < np.abs(realistic - faithful).mean()
+
+
+def test_the_default_comes_with_the_weights(exported, photo):
+    both = load(exported / "both.safetensors")
+    data = both.compress(photo)
+    assert both.weights.realism == 0.75
+    assert np.array_equal(pixels(both, data), pixels(both, data, realism=0.75))
+    assert not np.array_equal(pixels(both, data), pixels(both, data, realism=0))
+
+
+def test_what_both_share_is_stored_once(exported):
+    tensors, _ = checkpoint.read(exported / "both.safetensors")
+    assert sorted(k for k in tensors if k.startswith("gan.")) == [
+        "gan.head.0.weight",
+        "gan.tail.weight",
+    ]
+
+
+def test_both_runs_are_remembered(exported):
+    about = weights.load(exported / "both.safetensors").about
+    assert about["step"] == 12 and about["gan"]["step"] == 24
+    assert about["gan"]["settings"]["stage"] == 2
+
+
+def test_measured_rows_know_which_generator_they_are_of(exported):
+    names = ("both", "one", "two")
+    assert len({bench.model_of(load(exported / f"{n}.safetensors")) for n in names}) == 3
+
+
+def test_a_jointly_trained_run_has_other_files(runs, second, tmp_path):
+    joint = copy.deepcopy(second)
+    with torch.no_grad():
+        joint.encoder.head.weight += 0.01
+    tensors, meta = checkpoint.read(runs / "second" / "checkpoint.safetensors")
+    tensors |= checkpoint.gather("average", joint)
+    checkpoint.write(tmp_path / "joint.safetensors", tensors, meta)
+    target = tmp_path / "both.safetensors"
+    with pytest.raises(WeightsError, match="export it by itself"):
+        export(runs / "first", target, gan=tmp_path / "joint.safetensors")
+    assert not target.exists()
+
+
+def test_calibration_moves_both_generators(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("hfx.export.calibrate", lambda model, pictures, targets: [0.5, 1.0, 1.5])
+    monkeypatch.setattr("hfx.export.load_pictures", lambda *a, **k: [])
+    made = export(runs / "first", tmp_path / "w.safetensors", [tmp_path], gan=runs / "second")
+    assert torch.equal(made.generator.log_gain, made.gan.log_gain)
+
+
+def test_weights_without_a_second_generator_say_so(tiny_codec, photo):
+    data = tiny_codec.compress(photo)
+    assert np.array_equal(pixels(tiny_codec, data, realism=0), pixels(tiny_codec, data))
+    with pytest.raises(HfxError, match="no second generator"):
+        tiny_codec.decompress(data, realism=0.5)
+
+
+@pytest.mark.parametrize("realism", [-0.1, 1.01, float("nan"), float("inf")])
+def test_the_dial_ends_at_0_and_1(exported, realism):
+    codec = load(exported / "both.safetensors")
+    with pytest.raises(HfxError, match="from 0 to 1"):
+        codec.decompress(b"", realism=realism)
+    with pytest.raises(HfxError, match="from 0 to 1"):
+        export(exported / "first", exported / "x", gan=exported / "second", realism=realism)
+
+
+@pytest.mark.parametrize("realism", [0.5, -1, float("nan"), "much"])
+def test_damaged_defaults_are_refused(tiny_file, tmp_path, realism):
+    tensors, meta = checkpoint.read(tiny_file)
+    path = tmp_path / "w.safetensors"
+    checkpoint.write(path, tensors, meta | {"realism": realism})
+    with pytest.raises(WeightsError, match="damaged"):
+        weights.load(path)
+
+
+def test_exports_from_before_the_dial_load(tiny_file, tmp_path):
+    tensors, meta = checkpoint.read(tiny_file)
+    del meta["realism"]
+    path = tmp_path / "old.safetensors"
+    checkpoint.write(path, tensors, meta)
+    assert weights.load(path).realism == 0
+
+
+def test_mixing_is_linear_and_changes_neither(tiny_model, second):
+    first, other = tiny_model.generator, second.generator
+    before = copy.deepcopy(first.state_dict())
+    made = mix(first, other, 0.25)
+    expected = 0.75 * first.tail.weight + 0.25 * other.tail.weight
+    torch.testing.assert_close(made.tail.weight, expected)
+    assert all(torch.equal(v, before[k]) for k, v in first.state_dict().items())
+
+
+def test_mixed_generators_are_kept_but_not_many(tiny_model, second):
+    dial = Dial(tiny_model.generator, second.generator, 0.5)
+    assert dial.at(0.5) is dial.at() and dial.at(0) is dial.first and dial.at(1) is dial.second
+    for r in np.linspace(0.1, 0.9, 3 * KEPT):
+        dial.at(float(r))
+    assert len(dial.mixed) == KEPT
+
+
+def test_visitors_may_turn_it_at_once(tiny_model, second):
+    dial = Dial(tiny_model.generator, second.generator)
+    turns = [r / 16 for r in range(17)] * 4
+    with ThreadPoolExecutor(8) as pool:
+        for r, made in zip(turns, pool.map(dial.at, turns), strict=True):
+            w, v = tiny_model.generator.tail.weight, second.generator.tail.weight
+            torch.testing.assert_close(made.tail.weight, w + r * (v - w))
+
+
+def test_command_line(exported, photo, tmp_path):
+    both = exported / "both.safetensors"
+    codec = load(both)
+    (tmp_path / "photo.hfx").write_bytes(codec.compress(photo))
+    line = ["decompress", str(tmp_path / "photo.hfx"), "--weights", str(both)]
+    for number, extra in enumerate(([], ["--realism", "0"])):
+        target = tmp_path / f"{number}.png"
+        assert CliRunner().invoke(app, [*line, "-o", str(target), *extra]).exit_code == 0
+    assert (tmp_path / "0.png").read_bytes() != (tmp_path / "1.png").read_bytes()
+    refused = CliRunner().invoke(app, [*line, "-o", str(tmp_path / "2.png"), "--realism", "2"])
+    assert refused.exit_code == 2 and not (tmp_path / "2.png").exists()
+    made = tmp_path / "w.safetensors"
+    given = ["export", str(exported / "first"), "--gan", str(exported / "second")]
+    result = CliRunner().invoke(app, [*given, "--realism", "0.5", "-o", str(made)])
+    assert result.exit_code == 0 and weights.load(made).realism == 0.5
+
+
+def test_a_codec_of_two_generators_needs_no_file(tiny_codec, second, photo):
+    both = Codec(replace(tiny_codec.weights, gan=second.generator, realism=1.0))
+    data = both.compress(photo)
+    assert not np.array_equal(pixels(both, data), pixels(tiny_codec, data))
