@@ -1,15 +1,18 @@
-r"""How far apart two pictures are: PSNR, SSIM, MS-SSIM and LPIPS.
+r"""How far apart two pictures are: MSE, PSNR, SSIM, MS-SSIM, LPIPS, DISTS; and how blurred one is.
 
 Pictures are (H, W, 3) uint8 and of one size. A measure that is not defined for a picture so small
 is None. Everything runs over strips of rows, so that memory stays bounded at any size; strips
 overlap as far as a filter reaches, so the result is that of the whole picture.
 
-They answer different questions. PSNR and SSIM reward a faithful, if blurred, copy; LPIPS and
-people reward one that looks real. A generative codec gives up some of the former for the latter.
+They answer different questions. PSNR and SSIM reward a faithful, if blurred, copy; LPIPS, DISTS
+and people one that looks real. A generative codec gives up some of the former for the latter.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,37 +20,49 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from hfx.errors import HfxError
+from hfx.backbones import cache_folder
+from hfx.errors import HfxError, WeightsError
 from hfx.image import to_tensor
-from hfx.perceptual import LPIPS
+from hfx.perceptual import DISTS, LPIPS
 
 Pixels = NDArray[np.uint8]
+Network = TypeVar("Network", LPIPS, DISTS)
 
 WINDOW, SIGMA = 11, 1.5  # SSIM's Gaussian window
 C1, C2 = 0.01**2, 0.03**2  # keep SSIM's quotients finite, for pixels in [0, 1]
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # MS-SSIM's exponents, finest first
+C_DISTS = 1e-6  # and DISTS's
 SSIM_SIDE = WINDOW
 MS_SSIM_SIDE = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1  # 161
 LPIPS_SIDE = 31  # below it AlexNet's last layers have no pixel
+DISTS_SIDE = 16  # below it the last layer sees padding only on all sides
+BLUR_SIDE = 11  # the width over which it blurs
 
 _STRIP = 250_000  # pixels measured at a time by SSIM
-_STRIP_LPIPS = 1_000_000
-_STRIDES = (4, 8, 16, 16, 16)  # of LPIPS's five layers
-_HALO = 112  # pixels; no LPIPS feature looks further than 97
+_STRIP_LPIPS, _STRIP_DISTS = 1_000_000, 500_000
+_HALO = 112  # pixels; no feature looks further than 105 past its strip
 
 
-def psnr(x: Pixels, x_hat: Pixels) -> float:
-    r"""Peak signal-to-noise ratio in dB; infinite for equal pictures.
+def mse(x: Pixels, x_hat: Pixels) -> float:
+    r"""Mean squared error, in squared grey levels.
 
-    .. math:: 10 \log_{10} \frac{255^2}{\text{MSE}}, \quad
-        \text{MSE} = \frac{1}{3HW} \sum (x - \hat x)^2
+    .. math:: \frac{1}{3HW} \sum (x - \hat x)^2
     """
     _check(x, x_hat)
     squares = 0
     for rows in _strips(x.shape[0], x.shape[1], _STRIP):
         difference = x[rows].astype(np.int32) - x_hat[rows]
         squares += int(np.square(difference).sum(dtype=np.int64))
-    return 10 * float(np.log10(255**2 * x.size / squares)) if squares else float("inf")
+    return squares / x.size
+
+
+def psnr(x: Pixels, x_hat: Pixels) -> float:
+    r"""Peak signal-to-noise ratio in dB; infinite for equal pictures.
+
+    .. math:: 10 \log_{10} \frac{255^2}{\text{MSE}}
+    """
+    error = mse(x, x_hat)
+    return 10 * float(np.log10(255**2 / error)) if error else float("inf")
 
 
 def ssim(x: Pixels, x_hat: Pixels) -> float | None:
@@ -97,33 +112,126 @@ def lpips(x: Pixels, x_hat: Pixels, network: LPIPS | None = None) -> float | Non
     Raises:
         WeightsError: the network cannot be found.
     """
+    return _lpips(x, x_hat, LPIPS, network)
+
+
+def lpips_squeeze(x: Pixels, x_hat: Pixels, network: LPIPS | None = None) -> float | None:
+    """LPIPS through SqueezeNet's features: like `lpips`, but no generator was trained on it.
+
+    Args:
+        network: `LPIPS("squeeze")`; by default one is loaded and kept.
+
+    Raises:
+        WeightsError: the network cannot be found.
+    """
+    return _lpips(x, x_hat, _squeeze, network)
+
+
+def dists(x: Pixels, x_hat: Pixels, network: DISTS | None = None) -> float | None:
+    r"""Structure and texture distance, 0 for equal pictures; None under 16 pixels. See `DISTS`.
+
+    .. math:: 1 - \sum_k \left[ \alpha_k \frac{2 \mu \mu' + c}{\mu^2 + \mu'^2 + c}
+        + \beta_k \frac{2 \sigma_{ff'} + c}{\sigma^2 + \sigma'^2 + c} \right]
+
+    over all channels k of all layers, with means and variances over the whole picture.
+
+    Args:
+        network: A loaded network; by default one is loaded and kept.
+
+    Raises:
+        WeightsError: the network cannot be found.
+    """
     _check(x, x_hat)
-    height, width = x.shape[:2]
-    if min(height, width) < LPIPS_SIDE:
+    if min(x.shape[:2]) < DISTS_SIDE:
         return None
-    network = network or _network()
-    sums, counts = [0.0] * len(_STRIDES), [0] * len(_STRIDES)
-    for rows in _strips(height, width, _STRIP_LPIPS, _STRIDES[-1]):
-        top = max(0, rows.start - _HALO)
-        seen = slice(top, rows.stop + _HALO)
-        with torch.inference_mode():
-            pair = (network.features(to_tensor(picture[seen])) for picture in (x, x_hat))
-            for layer, (f, g) in enumerate(zip(*pair, strict=True)):
-                stride = _STRIDES[layer]
-                last = None if rows.stop == height else (rows.stop - top) // stride
-                own = slice((rows.start - top) // stride, last)
-                difference = (f[:, :, own] - g[:, :, own]).square()
-                if not difference.numel():  # a last strip too low for a row of its own
-                    continue
-                weighted = F.conv2d(difference, network.get_buffer(f"head{layer}"))
-                sums[layer] += float(weighted.sum(dtype=torch.float64))
-                counts[layer] += weighted.numel()
-    return sum(s / n for s, n in zip(sums, counts, strict=True))
+    network = network or _network(DISTS)
+    sums = [torch.zeros((), dtype=torch.float64)] * len(network.strides)
+    counts = [0] * len(network.strides)
+    for layer, f, g in _features(network, x, x_hat, _STRIP_DISTS):
+        pairs = ((u.double(), v.double()) for u, v in zip(f[0], g[0], strict=True))
+        terms = [[w.sum() for w in (u, v, u * u, v * v, u * v)] for u, v in pairs]
+        sums[layer] = sums[layer] + torch.tensor(terms, dtype=torch.float64).T  # (5, C)
+        counts[layer] += f[0, 0].numel()
+    moments = torch.cat([s / n for s, n in zip(sums, counts, strict=True)], dim=1)
+    mu, nu, uu, vv, uv = moments
+    texture = (2 * mu * nu + C_DISTS) / (mu**2 + nu**2 + C_DISTS)
+    structure = (2 * (uv - mu * nu) + C_DISTS) / (uu - mu**2 + vv - nu**2 + C_DISTS)
+    alpha, beta = (network.get_buffer(name).flatten() for name in ("alpha", "beta"))
+    return 1 - float((alpha * texture + beta * structure).sum())
+
+
+def blur(x: Pixels) -> float | None:
+    """How blurred a picture looks, without its original (Crete et al. 2007): 0 sharp, 1 blurred.
+
+    By scikit-image: how little a picture changes when blurred further. It sees neither blocks nor
+    invented detail. None under 11 pixels. Unlike the others it takes the picture as a whole.
+
+    Raises:
+        HfxError: scikit-image is not installed.
+    """
+    _check(x, x)
+    try:
+        from skimage.measure import blur_effect
+    except ImportError as error:
+        raise HfxError("blur unavailable: needs `pip install scikit-image`") from error
+    return float(blur_effect(x, channel_axis=2)) if min(x.shape[:2]) >= BLUR_SIDE else None
+
+
+# --- networks
+
+
+def _network(make: Callable[[], Network]) -> Network:
+    """Return a network, made once; what cannot be had is not asked for again, either."""
+    found = _made(make, os.environ.get("HFX_WEIGHTS"), cache_folder())
+    if isinstance(found, str):
+        raise WeightsError(found)
+    return found
 
 
 @cache
-def _network() -> LPIPS:
-    return LPIPS().eval()
+def _made(make: Callable[[], Network], weights: str | None, cached: Path) -> Network | str:
+    """Make a network, or say why not; that depends on where weights are looked for."""
+    try:
+        return make().eval()
+    except WeightsError as error:
+        return str(error)
+
+
+def _squeeze() -> LPIPS:
+    return LPIPS("squeeze")
+
+
+def _lpips(
+    x: Pixels, x_hat: Pixels, make: Callable[[], LPIPS], network: LPIPS | None
+) -> float | None:
+    _check(x, x_hat)
+    if min(x.shape[:2]) < LPIPS_SIDE:
+        return None
+    network = network or _network(make)
+    sums, counts = [0.0] * len(network.strides), [0] * len(network.strides)
+    for layer, f, g in _features(network, x, x_hat, _STRIP_LPIPS):
+        weighted = F.conv2d((f - g).square(), network.get_buffer(f"head{layer}"))
+        sums[layer] += float(weighted.sum(dtype=torch.float64))
+        counts[layer] += weighted.numel()
+    return sum(s / n for s, n in zip(sums, counts, strict=True))
+
+
+def _features(
+    network: LPIPS | DISTS, x: Pixels, x_hat: Pixels, pixels: int
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yield (layer, f, f') strip by strip: both pictures' features (1, C, h, w), each once."""
+    height, width = x.shape[:2]
+    for rows in _strips(height, width, pixels, network.strides[-1]):
+        top = max(0, rows.start - _HALO)
+        seen = slice(top, rows.stop + _HALO)
+        with torch.inference_mode():
+            pair = [network.features(to_tensor(picture[seen])) for picture in (x, x_hat)]
+        for layer, stride in enumerate(network.strides):
+            last = None if rows.stop == height else (rows.stop - top) // stride
+            own = slice((rows.start - top) // stride, last)
+            f, g = (features[layer][:, :, own] for features in pair)
+            if f.numel():  # a last strip may be too low for a row of its own
+                yield layer, f, g
 
 
 def _check(x: Pixels, x_hat: Pixels) -> None:

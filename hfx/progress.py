@@ -56,7 +56,9 @@ class Progress:
         )
         parts = [f"step {run.step}/{run.settings.steps}", f"bpp {rates}"]
         parts += [
-            f"{k} {self.means[k]:.4g}" for k in ("mse", "lpips", "uneven", "loss_d") if k in self.means
+            f"{k} {self.means[k]:.4g}"
+            for k in ("mse", "lpips", "uneven", "loss_d")
+            if k in self.means
         ]
         parts.append(f"{run.seconds / 60:.1f} min, {self.minutes_left(run):.0f} left")
         return " | ".join(parts)

@@ -6,7 +6,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 
-from hfx.backbones import BACKBONES, Backbone, digest_of, load_backbone
+from hfx.backbones import (
+    BACKBONES,
+    Backbone,
+    backbone_file,
+    digest_of,
+    find_backbone,
+    load_backbone,
+)
 from hfx.errors import WeightsError
 
 STATE = {"features.0.weight": torch.arange(12.0).reshape(3, 4), "features.0.bias": torch.ones(3)}
@@ -95,6 +102,28 @@ def test_no_network_at_all(server, monkeypatch):
     closed = Backbone(known.file, "http://127.0.0.1:9/net.pth", "", known.prefix, known.digest)
     monkeypatch.setitem(BACKBONES, "net", closed)
     with pytest.raises(WeightsError, match="needs http://127.0.0.1:9/net.pth"):
+        load_backbone("net")
+
+
+def test_what_needs_it_is_said_to_be_unavailable(server):
+    server["status"] = 404
+    with pytest.raises(WeightsError, match="^FID unavailable: needs http"):
+        load_backbone("net", "FID")
+
+
+def test_looking_for_a_file_downloads_nothing(server):
+    assert find_backbone("net") is None
+    assert server["asked"] == 0
+    assert backbone_file("net") == find_backbone("net") == server["cached"]
+
+
+def test_without_known_numbers_only_the_public_file_will_do(server, monkeypatch):
+    sha = hashlib.sha256(FILE).hexdigest()
+    whole = Backbone("net.pth", server["url"], sha, ("features.0.w", "classifier"), "")
+    monkeypatch.setitem(BACKBONES, "net", whole)
+    assert load_backbone("net").keys() == {"features.0.weight", "classifier.weight"}
+    server["cached"].write_bytes(saved({**STATE, "classifier.weight": torch.ones(5)}))
+    with pytest.raises(WeightsError, match="not the expected network"):
         load_backbone("net")
 
 
