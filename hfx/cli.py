@@ -197,7 +197,9 @@ def export(
     gan: Annotated[
         Path | None, typer.Option(metavar="RUN", help="a stage 2 run, for the realism dial")
     ] = None,
-    realism: Annotated[float, typer.Option(help="the dial's default, with --gan")] = 1.0,
+    realism: Annotated[
+        float | None, typer.Option(help="the dial's default, with --gan: 1 unless given")
+    ] = None,
 ) -> None:
     """Turn a run into weights that compress; tiers are calibrated on --data."""
     from hfx.export import export as write
@@ -211,6 +213,7 @@ app.command()(fit_neighbours)
 app.command()(measure_command.evaluate)
 app.command()(measure_command.benchmark)
 app.command()(measure_command.tables)
+app.command()(measure_command.profile)
 app.add_typer(study, name="study")
 
 

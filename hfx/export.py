@@ -27,7 +27,7 @@ def export(
     sources: list[Path] | None = None,
     about: dict[str, Any] | None = None,
     gan: Path | None = None,
-    realism: float = 1.0,
+    realism: float | None = None,
 ) -> Weights:
     """Write a run's averaged weights as one file that compresses and decompresses.
 
@@ -38,12 +38,16 @@ def export(
             them the tiers stay where training left them.
         about: More to say of these weights in their header.
         gan: A stage 2 run that began with `run`: its generator goes into the file too.
-        realism: How far to go towards it where a decoder is told nothing.
+        realism: How far to go towards it where a decoder is told nothing; all the way by default.
 
     Raises:
-        WeightsError: a run cannot be read, or `gan` changed more than G.
-        HfxError: realism is not from 0 to 1.
+        WeightsError: a run cannot be read, or `gan` changed more than G, or nothing.
+        HfxError: realism is not from 0 to 1, or given without `gan`.
     """
+    if realism is None:
+        realism = 1.0
+    elif gan is None:
+        raise HfxError("realism needs a second generator; name its run too, with --gan")
     if not 0 <= realism <= 1:
         raise HfxError(f"realism goes from 0 to 1, not {realism}")
     model, story = read(run)
@@ -82,16 +86,19 @@ def read(run: Path) -> tuple[Compressor, dict[str, Any]]:
 
 
 def same_files(first: Compressor, second: Compressor, run: Path) -> None:
-    """Raise WeightsError unless two models differ in G alone."""
-    theirs = second.state_dict()
+    """Raise WeightsError unless two models differ in G, as float16 keeps it, and in G alone."""
+    theirs, changed = second.state_dict(), False
     for name, value in first.state_dict().items():
-        if name.startswith("generator."):
+        if name.startswith("generator.") and name in theirs:
+            changed |= not torch.equal(value.half(), theirs[name].half())
             continue
         if name not in theirs or not torch.equal(value, theirs[name]):
             raise WeightsError(
                 f"{run} changed {name}, so its files are not those of the first run; export it "
                 "by itself, or train stage 2 --from the first run without --joint"
             )
+    if not changed:
+        raise WeightsError(f"{run} has the first run's generator; give a run of stage 2")
 
 
 @torch.inference_mode()

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from hfx import bench, checkpoint, weights
 from hfx.cli import app
 from hfx.codec import Codec, load
-from hfx.config import Training
+from hfx.compressor import Compressor
+from hfx.config import COMPACT, Training
 from hfx.errors import HfxError, WeightsError
-from hfx.export import export
+from hfx.export import export, freeze
 from hfx.realism import KEPT, Dial, mix
 
 
@@ -94,8 +95,11 @@ def test_both_runs_are_remembered(exported):
 
 
 def test_measured_rows_know_which_generator_they_are_of(exported):
-    names = ("both", "one", "two")
-    assert len({bench.model_of(load(exported / f"{n}.safetensors")) for n in names}) == 3
+    codecs = [load(exported / f"{n}.safetensors") for n in ("both", "one", "two")]
+    both = codecs[0].weights
+    codecs += [Codec(replace(both, realism=r)) for r in (0.0, 0.5)]
+    codecs += [Codec(replace(both, realism=0.0, gan=mix(both.generator, both.gan, 0.5)))]
+    assert len({bench.model_of(codec) for codec in codecs}) == len(codecs)
 
 
 def test_a_jointly_trained_run_has_other_files(runs, second, tmp_path):
@@ -109,6 +113,42 @@ def test_a_jointly_trained_run_has_other_files(runs, second, tmp_path):
     with pytest.raises(WeightsError, match="export it by itself"):
         export(runs / "first", target, gan=tmp_path / "joint.safetensors")
     assert not target.exists()
+
+
+@pytest.mark.parametrize("same", ["run", "to float16"])
+def test_a_run_that_changed_nothing_is_no_second_generator(runs, tiny_model, tmp_path, same):
+    """The file would be one that cannot have a realism."""
+    gan = runs / "first"
+    if same == "to float16":  # the first steps of a stage 2
+        young = copy.deepcopy(tiny_model)
+        with torch.no_grad():
+            young.generator.tail.bias += 1e-12
+        tensors, meta = checkpoint.read(runs / "second" / "checkpoint.safetensors")
+        gan = tmp_path / "young.safetensors"
+        checkpoint.write(gan, tensors | checkpoint.gather("average", young), meta)
+    with pytest.raises(WeightsError, match="give a run of stage 2"):
+        export(runs / "first", tmp_path / "both.safetensors", gan=gan)
+    assert not (tmp_path / "both.safetensors").exists()
+
+
+def test_a_default_needs_something_to_turn_to(runs, tmp_path):
+    with pytest.raises(HfxError, match="--gan"):
+        export(runs / "first", tmp_path / "w.safetensors", realism=0.5)
+    made = export(runs / "first", tmp_path / "w.safetensors", gan=runs / "second")
+    assert made.realism == 1
+
+
+def test_compact_weights_with_both_generators_stay_small(tmp_path):
+    model = Compressor(COMPACT)
+    second = copy.deepcopy(model.generator)
+    with torch.no_grad():
+        for p in second.parameters():
+            p += 0.01
+    weights.save(replace(freeze(model, {}), gan=second), tmp_path / "w.safetensors")
+    tensors, _ = checkpoint.read(tmp_path / "w.safetensors")
+    stored = sum(k.startswith("gan.") for k in tensors)
+    assert stored == len(second.state_dict())  # nothing was shared
+    assert (tmp_path / "w.safetensors").stat().st_size < 36e6
 
 
 def test_calibration_moves_both_generators(runs, tmp_path, monkeypatch):
