@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 import hfx
 from hfx import image, metrics
-from hfx.benchmark import pictures_of
+from hfx.bench import pictures_of
 from hfx.codec import Codec
 from hfx.console import progress
 from hfx.data import load_pictures

@@ -6,16 +6,18 @@ on average: a codec that may spend more where it pays would otherwise be flatter
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, features
 
 from hfx.errors import HfxError
 
-Pixels = np.ndarray
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -25,18 +27,23 @@ class Classical:
     Attributes:
         name: Name to read.
         format: Pillow's name.
-        options: Fixed options: what one would choose offline, never AVIF at speed 0.
-        rungs: How many settings there are.
-        setting: From a rung to what varies.
-        swept: Rungs of the fixed sweep.
+        fixed: Options that never change: what one would choose offline, never AVIF at speed 0.
+        ladder: The values of the dial, from the smallest file to the largest.
+        options: From a value to what Pillow is told.
+        label: From a value to text.
+        swept: Values of the fixed sweep, for curves.
+        fine: So many values in a row differ in a finer dial; sizes grow from the first of such a
+            row to the next first, and within a row.
     """
 
     name: str
     format: str
-    options: dict[str, Any]
-    rungs: int
-    setting: Callable[[int], dict[str, Any]]
-    swept: tuple[int, ...]
+    fixed: dict[str, Any]
+    ladder: tuple[Any, ...]
+    options: Callable[[Any], dict[str, Any]]
+    label: str
+    swept: tuple[Any, ...]
+    fine: int = 1
 
     def missing(self) -> str | None:
         """Return why the codec cannot be used here, or None."""
@@ -52,14 +59,25 @@ class Classical:
 
     def encode(self, rgb: Pixels, rung: int) -> bytes:
         """Return the file of a (H, W, 3) uint8 picture."""
-        file = io.BytesIO()
-        Image.fromarray(rgb).save(file, format=self.format, **self.options, **self.setting(rung))
+        file, options = io.BytesIO(), self.options(self.ladder[rung])
+        Image.fromarray(rgb).save(file, format=self.format, **self.fixed, **options)
         return file.getvalue()
 
     def describe(self, rung: int) -> str:
-        """Return a rung's setting as text."""
-        (value,) = self.setting(rung).values()
-        return f"rate {value[0]:.4g}" if isinstance(value, list) else f"quality {value}"
+        """Return a rung's setting as text, another for every rung."""
+        value = self.ladder[rung]
+        return self.label.format(*(value if isinstance(value, tuple) else (value,)))
+
+    def rung_of(self, setting: str) -> int:
+        """Return the rung that `describe` calls so; raises HfxError where there is none."""
+        for rung in range(len(self.ladder)):
+            if self.describe(rung) == setting:
+                return rung
+        raise HfxError(f"{self.name} has no setting {setting!r}; measure it anew")
+
+    def sweep(self) -> list[int]:
+        """Return the rungs of the fixed sweep."""
+        return [self.ladder.index(value) for value in self.swept]
 
 
 def decode(data: bytes) -> Pixels:
@@ -67,31 +85,69 @@ def decode(data: bytes) -> Pixels:
     return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def _quality(rung: int) -> dict[str, Any]:
-    return {"quality": rung}
+# --- ladders: whole qualities lie up to 30 % of the bytes apart, so the dials go finer
 
 
-def _from_one(rung: int) -> dict[str, Any]:
-    return {"quality": rung + 1}
+@cache
+def _tables_at_50() -> list[NDArray[np.int64]]:
+    """Return JPEG's luma and chroma tables, which every quality scales, from a file at 50."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, format="JPEG", quality=50)
+    tables = Image.open(file).quantization  # type: ignore[attr-defined]
+    return [np.array(tables[i]) for i in (0, 1)]
 
 
-def _ratio(rung: int) -> dict[str, Any]:
-    """Compression ratios from 1200:1 (0.02 bpp) down, 32 to the octave: about 2 % apart."""
-    return {"quality_layers": [1200 * 2 ** (-rung / 32)]}
+def _jpeg(quality: float) -> dict[str, Any]:
+    """Scale the tables as libjpeg does for a whole quality, for those between as well."""
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    scaled = (np.floor((table * percent + 50) / 100) for table in _tables_at_50())
+    return {"qtables": [np.clip(table, 1, 255).astype(int).tolist() for table in scaled]}
 
+
+def _webp() -> Iterator[float]:
+    """Qualities half a step of its quantiser apart; it has 128, the cube of a line."""
+    for v in np.linspace(0, 1, 255):
+        cube = v**3
+        yield round(float(150 * cube if cube < 0.5 else 50 + 50 * cube), 4)
+
+
+def _avif(dials: tuple[int, int]) -> dict[str, Any]:
+    quality, strength = dials
+    return {"quality": quality, "advanced": {"deltaq-strength": str(strength)}}
+
+
+JPEG = sorted({round(1.02**i, 2) for i in range(198)} | {i / 4 for i in range(4, 381)})
+WEBP = sorted({*_webp(), *map(float, range(101))})
+# AVIF has 64 quantisers, 6 to 15 % apart. How far aom lets them vary over a picture (100 % is its
+# own choice) fills the gaps: at equal bytes, PSNR and LPIPS of such files are those of the others.
+STRENGTHS = (100, 105, 110, 115, 120, 130, 145, 160)
+AVIF = [(-(-(100 * i - 50) // 63), strength) for i in range(64) for strength in STRENGTHS]
+# Compression ratios from 1200:1 (0.02 bpp) down, 32 to the octave: about 2 % apart.
+JPEG2000 = [1200 * 2 ** (-i / 32) for i in range(290)]
+JXL = [i / 4 for i in range(400)]  # 100 is lossless
 
 CODECS = (
     Classical(
-        "JPEG", "JPEG", {"optimize": True, "progressive": True}, 95, _from_one,
-        (4, 9, 14, 19, 29, 39, 49, 59, 69, 79, 89),
+        "JPEG", "JPEG", {"optimize": True, "progressive": True}, tuple(JPEG), _jpeg,
+        "quality {:g}", (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90),
     ),
-    Classical("WebP", "WEBP", {"method": 6}, 101, _quality, (0, 5, 10, 20, 35, 50, 65, 80, 90)),
-    Classical("AVIF", "AVIF", {"speed": 6}, 101, _quality, (10, 20, 30, 40, 50, 60, 70, 80)),
     Classical(
-        "JPEG 2000", "JPEG2000", {"quality_mode": "rates", "irreversible": True}, 290, _ratio,
-        (64, 96, 112, 128, 144, 160, 176, 192),
+        "WebP", "WEBP", {"method": 6}, tuple(WEBP), lambda value: {"quality": value},
+        "quality {:g}", (0, 5, 10, 20, 35, 50, 65, 80, 90),
     ),
-    Classical("JPEG XL", "JXL", {}, 100, _quality, (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90)),
+    Classical(
+        "AVIF", "AVIF", {"speed": 6}, tuple(AVIF), _avif, "quality {} deltaq {} %",
+        tuple(AVIF[8 * i] for i in range(6, 52, 6)), fine=len(STRENGTHS),
+    ),
+    Classical(
+        "JPEG 2000", "JPEG2000", {"quality_mode": "rates", "irreversible": True}, tuple(JPEG2000),
+        lambda value: {"quality_layers": [value]}, "rate {:.4g}",
+        tuple(JPEG2000[i] for i in (64, 96, 112, 128, 144, 160, 176, 192)),
+    ),
+    Classical(
+        "JPEG XL", "JXL", {}, tuple(JXL), lambda value: {"quality": value}, "quality {:g}",
+        (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90),
+    ),
 )  # fmt: skip
 
 
@@ -128,11 +184,17 @@ class Ladder:
         """
         if len(self.at(0)[0]) > bound:
             return None
-        within, above = 0, self.codec.rungs
+        fine, end = self.codec.fine, len(self.codec.ladder)
+        coarse = self._last_within(bound, range(0, end, fine))
+        return self._last_within(bound, range(coarse, coarse + fine))
+
+    def _last_within(self, bound: int, rungs: range) -> int:
+        """Bisect rungs of which the first is within the bound."""
+        within, above = 0, len(rungs)
         while above - within > 1:
             middle = (within + above) // 2
-            if len(self.at(middle)[0]) <= bound:
+            if len(self.at(rungs[middle])[0]) <= bound:
                 within = middle
             else:
                 above = middle
-        return within
+        return rungs[within]

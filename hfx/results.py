@@ -13,32 +13,71 @@ from hfx.errors import HfxError
 from hfx.files import atomic
 
 PUBLISHED = Path(__file__).parent.parent / "data" / "results" / "published.csv"
-MEANS = ("bytes", "bpp", "psnr", "ssim", "ms_ssim", "lpips", "encode_s", "decode_s")
-SUMMARY = ("codec", "tier", "setting", "images", *MEANS, "source")
+QUALITY = ("mse", "psnr", "ssim", "ms_ssim", "lpips", "lpips_squeeze", "dists")  # as in `panel`
+MEANS = ("bytes", "bpp", *QUALITY, "encode_s", "decode_s", "memory_mb")
+SUMMARY = ("codec", "tier", "setting", "images", "unmatched", *MEANS, "source")
+UNDEFINED = "not defined for"  # begins the reason of a blank that stays
+Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One file of one picture: a line of the CSV; empty text is a measure that is missing."""
+    """One file of one picture: a line of the CSV; empty text is a measure that is missing.
+
+    Attributes:
+        image: Name of the picture.
+        codec: Name of the codec, with what is not as usual.
+        setting: Of the codec, in words.
+        tier: Whose bytes were to be matched; empty in a sweep.
+        matched: Whether they were, see `bench.matched`; empty where it was not asked.
+        bytes: Of the file.
+        bpp: The same as bits per pixel.
+        mse: The first of the measures in `panel.PANEL`, and so on to `dists`.
+        encode_s: Seconds from pixels to bytes.
+        decode_s: Seconds from bytes to pixels.
+        memory_mb: See `stopwatch.Spent`; the larger of encoding and decoding.
+        note: Why what is missing is missing.
+        model: Digest of our weights: rows of others are measured again.
+    """
 
     image: str
     codec: str
     setting: str
-    tier: str  # whose bytes were to be matched; empty in a sweep
+    tier: str
+    matched: str
     bytes: int
     bpp: float
+    mse: float | None
     psnr: float | None
     ssim: float | None
     ms_ssim: float | None
     lpips: float | None
+    lpips_squeeze: float | None
+    dists: float | None
     encode_s: float
     decode_s: float
-    model: str  # which weights: rows of others are measured again
+    memory_mb: float | None
+    note: str
+    model: str
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """What there is one row of: picture, codec, and tier or setting."""
         return self.image, self.codec, self.tier or self.setting
+
+    @property
+    def reasons(self) -> list[str]:
+        """What is missing and why, a line each."""
+        return self.note.split(" | ") if self.note else []
+
+    @property
+    def lacks(self) -> set[str]:
+        """Names of the measures that are missing, though defined for the picture."""
+        missing = (name for name in QUALITY if getattr(self, name) is None)
+        return {name for name in missing if f"{name}: {UNDEFINED}" not in self.note}
+
+
+YOUNGER = {"matched", "mse", "lpips_squeeze", "dists", "memory_mb", "note"}  # not in old tables
 
 
 def load(path: Path) -> list[Row]:
@@ -49,12 +88,13 @@ def load(path: Path) -> list[Row]:
     """
     if not path.exists():
         return []
+    names = {f.name for f in fields(Row)}
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            if reader.fieldnames != [f.name for f in fields(Row)]:
+            if not names - YOUNGER <= set(reader.fieldnames or ()) <= names:
                 raise ValueError("other columns")
-            return [_row(values) for values in reader]
+            return [_row(dict.fromkeys(YOUNGER, "") | values) for values in reader]
     except (OSError, ValueError, TypeError) as error:
         raise HfxError(
             f"{path} is no table of this benchmark ({error}); choose another"
@@ -95,6 +135,7 @@ def summarise(rows: Sequence[Row], path: Path) -> list[dict[str, Any]]:
     for (codec, tier, setting), members in groups.items():
         line: dict[str, Any] = {"codec": codec, "tier": tier, "setting": setting}
         line["images"], line["source"] = len(members), "measured"
+        line["unmatched"] = sum(row.matched not in ("", "yes") for row in members)
         for name in MEANS:
             values = [getattr(row, name) for row in members]
             line[name] = None if None in values else sum(values) / len(values)
@@ -122,25 +163,36 @@ def published(pictures: str) -> list[dict[str, Any]]:
     ]
 
 
+SHOWN = {  # in a terminal: column, head, digits
+    "bpp": ("bpp", ".3f"),
+    "psnr": ("PSNR", ".2f"),
+    "ssim": ("SSIM", ".3f"),
+    "ms_ssim": ("MS-SSIM", ".3f"),
+    "lpips": ("LPIPS", ".3f"),
+    "dists": ("DISTS", ".3f"),
+    "encode_s": ("enc s", ".2f"),
+    "decode_s": ("dec s", ".2f"),
+    "unmatched": ("off", "d"),
+}
+
+
 def summary_table(lines: Sequence[dict[str, Any]]) -> Table:
-    """Lay the means out for a terminal; sweeps are left to the CSV."""
+    """Lay the means out for a terminal; a codec's sweep is left to the CSV."""
     table = Table(title="means over pictures", box=None, header_style="bold")
-    for name in ("tier", "codec"):
-        table.add_column(name)
-    shown = {"bpp": ".3f", "psnr": ".2f", "ssim": ".3f", "ms_ssim": ".3f", "lpips": ".3f"}
-    shown |= {"encode_s": ".2f", "decode_s": ".2f"}
-    for name in shown:
-        table.add_column(name, justify="right")
+    for head in ("tier", "codec"):
+        table.add_column(head, no_wrap=True)
+    shown = [line for line in lines if line["tier"] or line["codec"].startswith("hfx")]
+    columns = {k: v for k, v in SHOWN.items() if any(line.get(k) is not None for line in shown)}
+    for head, _ in columns.values():
+        table.add_column(head, justify="right")
+    table.caption = "off: pictures whose bytes are not within 3 % below ours; *: as published"
     before = None
-    for line in lines:
-        if not line["tier"]:
-            continue
-        name = line["codec"] + (" (published)" if line["setting"] == "published" else "")
-        cells = (line.get(column) for column in shown)
-        texts = (
-            "" if v is None else f"{v:{f}}" for v, f in zip(cells, shown.values(), strict=True)
-        )
-        tier = "" if line["tier"] == before else line["tier"]
-        table.add_row(tier, name, *texts, style="bold" if line["codec"] == "hfx" else "")
-        before = line["tier"]
+    for line in shown:
+        name = line["codec"] + ("*" if line["setting"] == "published" else "")
+        values = ((line.get(column), digits) for column, (_, digits) in columns.items())
+        cells = ("" if v is None else f"{v:{digits}}" for v, digits in values)
+        tier = line["tier"] or line["setting"]
+        style = "bold" if line["codec"].startswith("hfx") else ""
+        table.add_row("" if tier == before else tier, name, *cells, style=style)
+        before = tier
     return table

@@ -15,7 +15,7 @@ import numpy as np
 from rich.table import Table
 
 from hfx import bitstream, image
-from hfx.benchmark import model_of
+from hfx.bench import model_of
 from hfx.codec import Analysis, Codec, Latents
 from hfx.entropy.fixedpoint import LEVELS
 from hfx.errors import HfxError, ImageError
@@ -55,7 +55,7 @@ def table1(
 
     Args:
         codec: The weights and their neighbour models.
-        pictures: Paths by name, see `benchmark.pictures_of`.
+        pictures: Paths by name, see `bench.pictures_of`.
         path: The CSV.
         tell: Receives a line for everything left out, with its reason.
         step: Called after each picture.

@@ -9,11 +9,15 @@ from rich.console import Console
 from hfx.errors import HfxError
 from hfx.results import PUBLISHED, Row, load, published, save, summarise, summary_table
 
-ROW = Row("a.png", "hfx", "low", "low", 1000, 0.5, 30.0, 0.9, 0.95, 0.1, 0.2, 0.3, "0123")
+ROW = Row(
+    image="a.png", codec="hfx", setting="low", tier="low", matched="", bytes=1000, bpp=0.5,
+    mse=65.0, psnr=30.0, ssim=0.9, ms_ssim=0.95, lpips=0.1, lpips_squeeze=0.08, dists=0.15,
+    encode_s=0.2, decode_s=0.3, memory_mb=250.0, note="", model="0123",
+)  # fmt: skip
 ROWS = [
     ROW,
-    replace(ROW, image="b.png", bytes=3000, bpp=0.25, lpips=None),
-    replace(ROW, codec="JPEG", setting="quality 3", psnr=20.0),
+    replace(ROW, image="b.png", bytes=3000, bpp=0.25, lpips=None, note="lpips: no network"),
+    replace(ROW, codec="JPEG", setting="quality 3", psnr=20.0, matched="smaller"),
     replace(ROW, codec="JPEG", setting="quality 9", tier=""),
 ]
 
@@ -24,8 +28,23 @@ def test_round_trip(tmp_path):
     save(path, ROWS)
     assert load(path) == ROWS
     assert path.read_text().splitlines()[0] == (
-        "image,codec,setting,tier,bytes,bpp,psnr,ssim,ms_ssim,lpips,encode_s,decode_s,model"
+        "image,codec,setting,tier,matched,bytes,bpp,mse,psnr,ssim,ms_ssim,lpips,lpips_squeeze,"
+        "dists,encode_s,decode_s,memory_mb,note,model"
     )
+
+
+def test_tables_of_before_are_read(tmp_path):
+    """They lack columns, which are blank."""
+    path = tmp_path / "r.csv"
+    path.write_text(
+        "image,codec,setting,tier,bytes,bpp,psnr,ssim,ms_ssim,lpips,encode_s,decode_s,model\n"
+        "a.png,hfx,low,low,1000,0.5,30.0,0.9,0.95,0.1,0.2,0.3,0123\n"
+    )
+    (row,) = load(path)
+    assert row == replace(
+        ROW, mse=None, lpips_squeeze=None, dists=None, memory_mb=None, matched="", note=""
+    )
+    assert row.lacks == {"mse", "lpips_squeeze", "dists"}
 
 
 @pytest.mark.parametrize("text", ["x,y\n1,2\n", "\x00\xff", ""])
@@ -54,6 +73,7 @@ def test_means(tmp_path):
     assert ours["images"] == 2 and ours["bytes"] == 2000 and ours["bpp"] == 0.375
     assert ours["lpips"] is None  # b.png has none: no mean over the others
     assert lines["JPEG", "low", ""]["psnr"] == 20
+    assert ours["unmatched"] == 0 and lines["JPEG", "low", ""]["unmatched"] == 1
     assert lines["JPEG", "", "quality 9"]["images"] == 1
     with open(tmp_path / "r_summary.csv", newline="") as file:
         written = list(csv.DictReader(file))
@@ -77,6 +97,26 @@ def test_published_numbers_are_pinned():
     assert rows["HiFiC", "medium"]["lpips"] == pytest.approx(0.04278131, abs=1e-5)
     assert rows["MS-ILLM", "high"]["psnr"] == pytest.approx(31.03455, abs=1e-4)
     assert all(row["source"].startswith("https://") for row in rows.values())
+
+
+def test_the_committed_summary_follows_from_the_committed_rows(tmp_path):
+    """data/results/kodak_summary.csv says what data/results/kodak.csv says."""
+    rows, summary = PUBLISHED.with_name("kodak.csv"), PUBLISHED.with_name("kodak_summary.csv")
+    if not rows.exists():
+        pytest.skip("data/results is not part of this installation")
+    summarise(load(rows), tmp_path / "kodak.csv")
+    with (
+        open(summary, newline="") as theirs,
+        open(tmp_path / "kodak_summary.csv", newline="") as ours,
+    ):
+        committed, computed = list(csv.DictReader(theirs)), list(csv.DictReader(ours))
+    assert len(committed) == len(computed) > 15
+    for said, follows in zip(committed, computed, strict=True):
+        for name, value in said.items():
+            if name in ("codec", "tier", "setting", "images", "source") or not value:
+                assert value == follows[name]
+            else:
+                assert float(follows[name]) == pytest.approx(float(value), rel=2e-5)
 
 
 def test_the_terminal_shows_tiers(tmp_path):

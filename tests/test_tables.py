@@ -1,5 +1,6 @@
 """Table 1: true bytes of the same symbols coded three ways, nothing measured twice."""
 
+import urllib.request
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from hfx import image, tables
-from hfx.benchmark import pictures_of
+from hfx.bench import pictures_of
 from hfx.cli import app
 from hfx.codec import Codec
 from hfx.errors import HfxError
@@ -133,6 +134,13 @@ def test_the_command(tiny_file, tiny_codec, model, folder, tmp_path, monkeypatch
     )
     out = tmp_path / "out" / "tables"
     monkeypatch.setenv("COLUMNS", "120")
+
+    def refuse(url, timeout):
+        raise OSError("no connection")
+
+    monkeypatch.setenv("HFX_WEIGHTS", str(tmp_path))  # no networks: what needs them is blank
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
     arguments = ["tables", str(folder), "-o", str(out), "--weights", str(weights)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
@@ -143,3 +151,8 @@ def test_the_command(tiny_file, tiny_codec, model, folder, tmp_path, monkeypatch
     ratio = (high[1] + high[3]) / (high[0] + high[2])
     assert f"{ratio:.3f}" in result.stdout and "Table 1" in result.stdout
     assert summary(rows).row_count == 6
+    for name in ("table2.png", "table3.csv", "audit.csv"):
+        assert (out / name).exists()
+    assert "Table 2" in result.stdout and "Table 3" in result.stdout
+    assert "kid against fid" in result.stdout
+    assert result.stderr.count("left blank: fid and kid: FID-768 unavailable") == 1
