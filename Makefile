@@ -17,13 +17,13 @@ export HFX_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lab train lint format clean
+.PHONY: help app test lab notebooks seal course train lint format clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
-		awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+		awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 app: $(VENV)/.installed-dashboard ## serve the dashboard on http://127.0.0.1:8501 (PORT=... for another)
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) --server.address 127.0.0.1 \
@@ -34,6 +34,15 @@ test: $(VENV)/.installed-test ## run the tests (ARGS="-k bitstream" for some of 
 
 lab: $(VENV)/.installed-notebooks ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=$(or $(wildcard notebooks),.) $(ARGS)
+
+notebooks: $(VENV)/.installed-notebooks ## run the notebooks' masters and write the .ipynb (ARGS="01 03")
+	$(BIN)/python -m tools.notebooks build $(ARGS)
+
+seal: $(VENV)/.installed-notebooks ## hash the answers of the notebooks' exercises into hfx/checks/
+	$(BIN)/python -m tools.notebooks seal $(ARGS)
+
+course: $(VENV)/.installed-course ## build student and solution versions of the notebooks, and graders
+	$(BIN)/python -m tools.course $(ARGS)
 
 train: $(VENV)/.installed-core ## train a model (ARGS="--preset compact --data DIR --out runs/NAME")
 	$(BIN)/hfx train $(ARGS)
