@@ -15,6 +15,9 @@ keep_shown()  # before anything else: every moment counts
 
 PAGES = [
     st.Page(HERE / "views" / "compress.py", title="Compress", url_path="compress", default=True),
+    st.Page(HERE / "views" / "bits.py", title="Where the bits go", url_path="bits"),
+    st.Page(HERE / "views" / "boosting.py", title="XGBoost lab", url_path="boosting"),
+    st.Page(HERE / "views" / "study.py", title="Which is real?", url_path="study"),
 ]
 
 ICON = HERE / "assets" / "icon.png"  # an icon by name or emoji would be fetched from elsewhere

@@ -16,7 +16,10 @@ def _asset(name: str) -> str:
 
 
 _swipe = st.components.v2.component(
-    "hfx_swipe", html=_asset("swipe.html"), css=_asset("swipe.css"), js=_asset("swipe.js")
+    "hfx_swipe",
+    html=_asset("swipe.html"),
+    css=_asset("swipe.css"),
+    js="".join(map(_asset, ("lens.js", "hands.js", "swipe.js"))),
 )
 
 

@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar, cast
 
 import streamlit as st
@@ -19,6 +20,11 @@ class Sized(Protocol):
 
 
 T = TypeVar("T", bound=Sized)
+MOMENT = 0.25  # seconds between two looks at whose turn it is
+
+
+def done() -> None:
+    """Do nothing."""
 
 
 class Shelf:
@@ -35,18 +41,35 @@ class Shelf:
         self.guard = threading.Lock()  # held for moments, around the items
         self.turn = threading.RLock()  # held while something is made
 
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what lies under a key, making it first where nothing does."""
-        found = self._take(key)
+    def get(self, key: Hashable, make: Callable[[], T], waiting: Callable[[], None] = done) -> T:
+        """Return what lies under a key, making it first where nothing does.
+
+        Args:
+            key: Names the result, and everything that it depends on.
+            make: Makes it.
+            waiting: Called every moment while it is others' turn; it may raise to give up.
+        """
+        found = self.find(key)
         if found is None:
-            with self.turn:
-                found = self._take(key)  # another visitor may have made it meanwhile
+            with self.my_turn(waiting):
+                found = self.find(key)  # another visitor may have made it meanwhile
                 if found is None:
                     found = make()
                     self._put(key, found)
         return cast(T, found)
 
-    def _take(self, key: Hashable) -> Sized | None:
+    @contextmanager
+    def my_turn(self, waiting: Callable[[], None] = done) -> Iterator[None]:
+        """Work without putting the result on the shelf; see `get`."""
+        while not self.turn.acquire(timeout=MOMENT):
+            waiting()
+        try:
+            yield
+        finally:
+            self.turn.release()
+
+    def find(self, key: Hashable) -> Sized | None:
+        """Return what lies under a key, if anything does."""
         with self.guard:
             if key in self.items:
                 self.items.move_to_end(key)

@@ -8,6 +8,19 @@ HALLUCINATION = (
     "at, not for evidence, measurement or medical pictures."
 )
 
+NUMBERS = """
+- **Bytes**: of the whole file, headers and checksums included.
+- **bpp**: bits per pixel, 8 × bytes / pixels.
+- **Of 24 bit**: how many times smaller than 3 bytes for each pixel.
+- **Encode, decode**: seconds from pixels to the file and back, measured on this machine as busy \
+as it was; a search for a size is not counted.
+- **PSNR ↑**: fidelity pixel by pixel; higher is closer.
+- **SSIM ↑**: likeness of local structure; 1 is equal.
+- **LPIPS ↓**: distance in the features of a network (AlexNet), weighted after people's \
+judgements; lower is closer.
+- **Setting**: what the codec was told; for hfx 0 to 100, the tiers at 20, 50 and 80.
+"""
+
 
 def number(value: float | None, digits: int, unit: str = "") -> str:
     """Write a measure; a dash where there is none."""

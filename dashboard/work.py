@@ -4,6 +4,7 @@ import hashlib
 import io
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,7 +65,6 @@ class Result:
     data: bytes
     png: bytes
     decode_seconds: float
-    encode_seconds: float | None = None  # None: the file came from elsewhere
 
     @cached_property
     def info(self) -> dict[str, Any]:
@@ -74,17 +74,6 @@ class Result:
     @property
     def nbytes(self) -> int:
         return len(self.data) + len(self.png)
-
-
-@dataclass(frozen=True)
-class Measures:
-    """Distances between original and reconstruction; None where one is not defined."""
-
-    psnr: float
-    ssim: float | None
-    lpips: float | None
-    why_no_lpips: str | None = None
-    nbytes: int = 0
 
 
 def digest_of(data: bytes) -> str:
@@ -123,41 +112,39 @@ def open_picture(name: str, data: bytes) -> Original:
     return Original(name, len(data), digest_of(data), picture.width, picture.height, png, notes)
 
 
-def compress(codec: hfx.Codec, original: Original, wish: Wish) -> Result:
-    """Compress a picture, and decode the bytes that came out.
-
-    Raises:
-        HfxError: the wish cannot be met.
-    """
-    source = image.to_pil(original.picture)
-    start = time.perf_counter()
-    data = codec.compress(source, wish.tier, quality=wish.quality, target_bytes=wish.target_bytes)
-    return decode(codec, data, time.perf_counter() - start)
-
-
-def decode(codec: hfx.Codec, data: bytes, encode_seconds: float | None = None) -> Result:
-    """Decode a `.hfx` file.
+def decode(codec: hfx.Codec, data: bytes, realism: float | None = None) -> Result:
+    """Decode a `.hfx` file, at a realism where the weights have several.
 
     Raises:
         BitstreamError: the file is bad, or of other weights.
     """
     start = time.perf_counter()
-    decoded = codec.decompress(data, MAX_PIXELS)
+    decoded = codec.decompress(data, MAX_PIXELS, realism=realism)
     seconds = time.perf_counter() - start
-    return Result(data, png_of(decoded), seconds, encode_seconds)
+    return Result(data, png_of(decoded), seconds)
 
 
-def measure(original: Original, result: Result, network: LPIPS | hfx.WeightsError) -> Measures:
-    """Compare a reconstruction with its original.
+def distance(
+    name: str, original: Original, png: bytes, network: Callable[[], LPIPS | hfx.WeightsError]
+) -> float | None:
+    """Measure how far a picture is from its original; None where the measure is not defined.
 
     Args:
-        network: LPIPS's, or why there is none.
+        name: PSNR, SSIM or LPIPS.
+        original: The original.
+        png: The picture.
+        network: Returns LPIPS's network, or why there is none.
+
+    Raises:
+        WeightsError: LPIPS has no network.
     """
-    x, x_hat = original.picture.rgb, image.load(result.png).rgb
-    psnr, ssim = metrics.psnr(x, x_hat), metrics.ssim(x, x_hat)
-    if isinstance(network, hfx.WeightsError):
-        return Measures(psnr, ssim, None, str(network).removeprefix("LPIPS unavailable: "))
-    return Measures(psnr, ssim, metrics.lpips(x, x_hat, network))
+    x, x_hat = original.picture.rgb, image.load(png).rgb
+    if name != "LPIPS":
+        return {"PSNR": metrics.psnr, "SSIM": metrics.ssim}[name](x, x_hat)
+    loaded = network()
+    if isinstance(loaded, hfx.WeightsError):
+        raise loaded
+    return metrics.lpips(x, x_hat, loaded)
 
 
 def png_of(picture: Image.Image) -> bytes:

@@ -4,6 +4,7 @@
 const swipes = new WeakMap(); // where a comparison is mounted -> Swipe
 const views = new Map(); // subject -> what the visitor was looking at
 
+const STEPS = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16]; // of the keys + and -
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 class Swipe {
@@ -16,16 +17,22 @@ class Swipe {
     this.message = find(".message");
     this.layers = [find(".layer.left"), find(".layer.right")];
     this.chips = [find(".chip.left"), find(".chip.right")];
+    this.pair = find(".pair");
+    this.switches = { lens: find(".lens-switch"), difference: find(".difference-switch") };
+    this.switches.lens.onclick = () => this.toggleLens();
+    this.switches.difference.onclick = () => this.toggleDifference();
+    this.gain = find(".gain");
+    this.gain.onchange = () => this.layout();
+    this.difference = false;
+    this.lens = new Lens(this.root);
     this.buttons = [...this.root.querySelectorAll("[data-zoom]")];
     for (const button of this.buttons) {
       button.onclick = () => this.zoom(button.dataset.zoom);
     }
     const full = find(".full");
     full.hidden = !document.fullscreenEnabled;
-    full.onclick = () =>
-      document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen();
-    this.stage.onpointerdown = (event) => this.grab(event);
-    this.stage.onkeydown = (event) => this.key(event);
+    full.onclick = () => this.fullScreen();
+    this.hands = new Hands(this);
     this.observer = new ResizeObserver(() => this.layout());
     this.observer.observe(this.stage);
   }
@@ -34,7 +41,8 @@ class Swipe {
   async show(data) {
     if (this.data && JSON.stringify(this.data) === JSON.stringify(data)) return;
     this.data = data;
-    const fresh = await Promise.all(data.pictures.map(loaded)).catch(() => null);
+    const fresh = await Promise.all(data.pictures.map((picture, i) => this.load(picture, i)))
+      .catch(() => null);
     if (this.data !== data) return; // overtaken by a later call
     if (!fresh) {
       this.stage.dataset.state = "failed";
@@ -47,12 +55,22 @@ class Swipe {
       views.set(data.subject, { zoom: "fit", x: 0.5, y: 0.5, split: 0.5 });
     }
     this.view = views.get(data.subject);
-    this.stage.classList.toggle("alone", fresh.length < 2);
+    this.alone = fresh.length < 2;
+    this.stage.classList.toggle("alone", this.alone);
+    this.pair.hidden = this.alone;
     this.layers.forEach((layer, i) => layer.replaceChildren(...fresh.slice(i, i + 1)));
-    this.chips.forEach((chip, i) => (chip.textContent = data.pictures[i]?.label ?? ""));
+    this.lens.take(fresh);
     this.stage.style.aspectRatio = `${data.width} / ${data.height}`;
     this.stage.dataset.state = "ready";
     this.layout();
+  }
+
+  // A picture that is there already is not decoded again because its label changes.
+  load(picture, i) {
+    const there = this.layers[i].firstElementChild;
+    if (there?.getAttribute("src") !== picture.url) return loaded(picture);
+    there.alt = picture.alt;
+    return there;
   }
 
   // Place pictures, clips and divider according to the view.
@@ -81,8 +99,9 @@ class Swipe {
     if (pw > W) view.x = clamp((W / 2 - left) / pw, 0, 1);
     if (ph > H) view.y = clamp((H / 2 - top) / ph, 0, 1);
     this.shown = { left, top, pw, ph, from: Math.max(0, left), to: Math.min(W, left + pw) };
+    this.pixels = pixels;
 
-    for (const image of this.stage.querySelectorAll("img")) {
+    for (const image of this.stage.querySelectorAll(".layer img")) {
       Object.assign(image.style, {
         left: `${left}px`,
         top: `${top}px`,
@@ -95,10 +114,27 @@ class Swipe {
     for (const button of this.buttons) {
       button.setAttribute("aria-pressed", String(button.dataset.zoom === String(view.zoom)));
     }
-    this.scale.textContent = `${w} × ${h} pixels, shown at ${percent(pixels)}`;
-    const hint = this.pans() ? "; drag or use the arrow keys to move them" : "";
-    this.stage.setAttribute("aria-label", `Pictures${hint}`);
+    this.scale.textContent = `${w} × ${h}, at ${percent(pixels)}`;
+    this.compare();
     this.split(view.split);
+    this.lens.layout(this.shown, [W, H], pixels);
+  }
+
+  // One picture over the other, or what differs between them: |a - b|, times the gain.
+  compare() {
+    const differs = this.difference && !this.alone;
+    const gain = Number(this.gain.querySelector("select").value);
+    const labels = this.data.pictures.map((picture) => picture.label);
+    this.stage.classList.toggle("differs", differs);
+    this.stage.style.setProperty("--gain", gain);
+    this.gain.hidden = !differs;
+    this.switches.difference.setAttribute("aria-pressed", String(differs));
+    this.switches.lens.setAttribute("aria-pressed", String(this.lens.on));
+    const text = `Difference × ${gain}: ${labels.join(" − ")}`;
+    this.chips[0].textContent = differs ? text : labels[0];
+    this.chips[1].textContent = differs || this.alone ? "" : labels[1];
+    const hint = this.pans() ? "; drag or use the arrow keys to move them" : "";
+    this.stage.setAttribute("aria-label", `${differs ? text : "Pictures"}${hint}`);
   }
 
   pans() {
@@ -111,9 +147,9 @@ class Swipe {
     this.view.split = clamp(fraction, 0, 1);
     const { from, to } = this.shown;
     const x = from + this.view.split * (to - from);
-    const alone = this.layers[1].childElementCount === 0;
-    this.layers[0].style.clipPath = alone ? "none" : `inset(0 calc(100% - ${x}px) 0 0)`;
-    this.layers[1].style.clipPath = `inset(0 0 0 ${x}px)`;
+    const whole = this.alone || this.difference;
+    this.layers[0].style.clipPath = whole ? "none" : `inset(0 calc(100% - ${x}px) 0 0)`;
+    this.layers[1].style.clipPath = whole ? "none" : `inset(0 0 0 ${x}px)`;
     this.divider.style.left = `${x}px`;
     const share = Math.round(this.view.split * 100);
     this.divider.setAttribute("aria-valuenow", share);
@@ -121,59 +157,55 @@ class Swipe {
     this.divider.setAttribute("aria-valuetext", `${share} % ${a}, ${100 - share} % ${b}`);
   }
 
+  // --- what is looked at, and how
+
   zoom(to) {
     if (!this.view) return;
     this.view.zoom = to === "fit" ? "fit" : Number(to);
     this.layout();
   }
 
-  // The divider follows the pointer, and so it does anywhere on pictures that cannot be moved.
-  grab(event) {
-    if (!this.shown || event.button !== 0) return;
-    const moving = this.pans() && !event.composedPath().includes(this.divider);
-    const start = { px: event.clientX, py: event.clientY, x: this.view.x, y: this.view.y };
-    const follow = (e) => {
-      if (moving) {
-        this.view.x = start.x - (e.clientX - start.px) / this.shown.pw;
-        this.view.y = start.y - (e.clientY - start.py) / this.shown.ph;
-        this.layout();
-      } else {
-        const edge = this.stage.getBoundingClientRect().left + this.stage.clientLeft;
-        const { from, to } = this.shown;
-        this.split((e.clientX - edge - from) / (to - from));
-      }
-    };
-    this.stage.setPointerCapture(event.pointerId);
-    this.stage.classList.add("held");
-    if (!moving) {
-      follow(event);
-      this.divider.focus({ preventScroll: true, focusVisible: false });
-      event.preventDefault(); // or the press would move the focus away again
-    }
-    this.stage.onpointermove = follow;
-    this.stage.onpointerup = this.stage.onpointercancel = () => {
-      this.stage.onpointermove = null;
-      this.stage.classList.remove("held");
-    };
+  // One step in (1) or out (-1) around a point of the stage, by default the middle.
+  step(direction, x, y) {
+    const beyond = STEPS.filter((step) => direction * (step - this.pixels) > 1e-6);
+    const next = direction > 0 ? beyond[0] : beyond.at(-1);
+    this.zoomAt(next ?? this.pixels, x, y);
   }
 
-  key(event) {
-    if (!this.shown || event.ctrlKey || event.metaKey || event.altKey) return;
-    const onDivider = event.composedPath()[0] === this.divider;
-    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const [dx, dy] = arrows[event.key] ?? [0, 0];
-    if (onDivider) {
-      const step = event.shiftKey ? 0.1 : 0.02;
-      const far = { Home: -1, End: 1, PageDown: -0.1, PageUp: 0.1 }[event.key] ?? 0;
-      if (!dx && !dy && !far) return;
-      this.split(this.view.split + (dx - dy) * step + far);
-    } else {
-      if ((!dx && !dy) || !this.pans()) return;
-      this.view.x += (dx * this.stage.clientWidth) / 8 / this.shown.pw;
-      this.view.y += (dy * this.stage.clientHeight) / 8 / this.shown.ph;
-      this.layout();
+  zoomAt(pixels, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2) {
+    const [w, h] = this.size;
+    const [W, H] = [this.stage.clientWidth, this.stage.clientHeight];
+    const ratio = window.devicePixelRatio || 1;
+    const fit = Math.min(W / w, H / h) * ratio;
+    const { left, top, pw, ph } = this.shown;
+    const [u, v] = [(x - left) / pw, (y - top) / ph]; // this point stays where it is
+    this.view.zoom = pixels <= Math.min(fit, 1) ? "fit" : Math.min(pixels, STEPS.at(-1));
+    if (this.view.zoom !== "fit") {
+      this.view.x = u + (W / 2 - x) / ((w * this.view.zoom) / ratio);
+      this.view.y = v + (H / 2 - y) / ((h * this.view.zoom) / ratio);
     }
-    event.preventDefault();
+    this.layout();
+  }
+
+  // The magnifier looks at a point of the pictures.
+  aim(x, y) {
+    this.lens.at = { x: clamp(x, 0, 1), y: clamp(y, 0, 1) };
+    this.lens.layout(this.shown, [this.stage.clientWidth, this.stage.clientHeight], this.pixels);
+  }
+
+  toggleLens() {
+    this.lens.on = !this.lens.on;
+    this.layout();
+  }
+
+  toggleDifference() {
+    this.difference = !this.difference;
+    this.layout();
+  }
+
+  fullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else if (document.fullscreenEnabled) this.root.requestFullscreen();
   }
 }
 

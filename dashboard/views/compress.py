@@ -1,19 +1,32 @@
 """The page Compress: a photo in, a small file out, and the picture that comes back from it."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import hfx
-from dashboard import resources, text, work
+from dashboard import controls, panes, resources, text, work
 from dashboard.components import Pane, swipe
-from dashboard.work import Measures, Original, Result, Wish
+from dashboard.desk import Desk
+from dashboard.easel import Easel, Make
+from dashboard.panes import MEASURES, ORIGINAL, OURS, SIDES, Choice, Frame
+from dashboard.work import Original, Result
 
-UPLOAD_HELP = (
-    f"PNG, JPEG, WebP, AVIF, TIFF or BMP of up to {work.MAX_PIXELS // 1_000_000} megapixels, "
-    "or a file this page wrote. It goes to the machine that runs this page and no further."
-)
+LAST = "last_frames"  # session state: what was shown last, and of which picture
+REFUSED = "refused"  # session state: a wish that cannot be met, and why
+Measured = list[dict[str, float | None]]  # of each pane, by the measure's name
+
+
+class Stage(NamedTuple):
+    """Where things stand, from top to bottom: the pictures first, whatever is known first."""
+
+    pictures: DeltaGenerator
+    busy: DeltaGenerator
+    numbers: DeltaGenerator
+    notes: DeltaGenerator
+    downloads: DeltaGenerator
 
 
 def main() -> None:
@@ -25,231 +38,216 @@ def main() -> None:
     except hfx.WeightsError as error:
         st.error(str(error), icon=":material/error:")
         return
-    controls, stage = st.columns([1, 3], gap="large")
-    with controls, st.container(key="controls"):
-        name, data = choose_subject()
-        wish = None if work.is_hfx(name, data) else choose_wish(codec)
-        busy = st.empty()  # here, so that the pictures stay where they are meanwhile
-    with stage, st.container(key="stage"):
-        try:
-            if wish is None:
-                show_file(codec, name, data, busy)
+    left, right = st.columns([1, 3], gap="large")
+    with left, st.container(key="controls"):
+        with st.container(key="subject"):
+            subject = controls.choose_subject()
+            data = subject.read()
+        with st.container(key="settings"):
+            if work.is_hfx(subject.name, data):
+                realism = controls.choose_realism("realism", codec)
             else:
-                show_photo(codec, name, data, wish, busy)
+                choices, lock = controls.choose_panes(codec)
+    with right, st.container(key="stage"):
+        stage = Stage(
+            st.container(),
+            st.container(key="busy").empty(),
+            st.container(key="numbers").empty(),
+            st.container(),
+            st.container(key="downloads", horizontal=True),
+        )
+        desk = Desk(resources.shelf(), stage.busy)
+        try:
+            if work.is_hfx(subject.name, data):
+                show_file(codec, subject.name, data, realism, stage, desk)
+            else:
+                show_photo(codec, subject.name, data, choices, lock, stage, desk)
         except hfx.HfxError as error:
-            st.error(str(error), icon=":material/error:")
+            stage.busy.error(str(error), icon=":material/error:")
         except MemoryError:
-            st.error("This machine has not enough memory for it.", icon=":material/error:")
+            line = "This machine has not enough memory for it."
+            stage.busy.error(line, icon=":material/error:")
     st.divider()
     st.markdown(text.HALLUCINATION)
     st.caption(text.about(codec.weights.about, codec.weights.fingerprint))
 
 
-# --- controls
-
-
-def choose_subject() -> tuple[str, bytes]:
-    """Return the name and the bytes of the file to work on: an upload, or else a sample."""
-    upload = st.file_uploader(
-        "Your photo, or an .hfx file", type=[*work.TYPES, "hfx"], key="upload", help=UPLOAD_HELP
-    )
-    sample = st.selectbox(
-        "or a sample",
-        list(work.SAMPLES),
-        key="sample",
-        disabled=upload is not None,
-        help="Public-domain photographs that come with scikit-image. "
-        "Remove your upload to return to them.",
-    )
-    if upload is not None:
-        return upload.name, upload.getvalue()
-    path = work.sample_path(sample)
-    return path.name, path.read_bytes()
-
-
-def choose_wish(codec: hfx.Codec) -> Wish:
-    """Return how large or how good the file is to be."""
-    by = st.segmented_control(
-        "Choose by",
-        ["Tier", "Quality", "Size"],
-        default="Tier",
-        required=True,
-        key="by",
-        width="stretch",
-        help="Three named tiers, any quality between them, or the largest file you can take.",
-    )
-    if by == "Quality":
-        quality = st.slider(
-            "Quality", 0, 100, 50, key="quality", help="low is 20, medium 50, high 80"
-        )
-        return Wish(quality=float(quality))
-    if by == "Size":
-        size = st.number_input(
-            "At most, in bytes",
-            min_value=1,
-            value=10_000,
-            step=1_000,
-            key="target_bytes",
-            help="The best file of at most so many bytes. The search codes the picture "
-            "about a dozen times.",
-        )
-        return Wish(target_bytes=int(size))
-    tiers = codec.weights.arch.tiers
-    tier = st.segmented_control(
-        "Tier",
-        tiers,
-        default="medium" if "medium" in tiers else tiers[0],
-        required=True,
-        key="tier",
-        width="stretch",
-        label_visibility="collapsed",
-        help="About 0.14, 0.30 and 0.45 bits per pixel.",
-    )
-    return Wish(tier=tier)
-
-
 # --- a photo
 
 
-def show_photo(codec: hfx.Codec, name: str, data: bytes, wish: Wish, busy: DeltaGenerator) -> None:
-    """Compress a photo, decode the file, and show both pictures and what they cost."""
-    shelf = resources.shelf()
+def show_photo(
+    codec: hfx.Codec,
+    name: str,
+    data: bytes,
+    choices: list[Choice],
+    lock: bool,
+    stage: Stage,
+    desk: Desk,
+) -> None:
+    """Show what the panes are to show of a photo, as soon as each thing is known.
+
+    A run of the page shows what is there or quickly made, then makes the rest; the next run shows
+    that. A change of any control ends a run between two pieces of work.
+    """
     digest = work.digest_of(data)
-    with busy, st.spinner("Reading the picture"):
-        original: Original = shelf.get(digest, lambda: work.open_picture(name, data))
-    key = (digest, wish, codec.weights.fingerprint)
-    with busy, st.spinner("Compressing, and decoding the file"):
-        result: Result = shelf.get(key, lambda: work.compress(codec, original, wish))
-    swipe(
-        [
-            Pane(original.png, "Original", f"{name}, the original"),
-            Pane(result.png, f"From {len(result.data):,} bytes", f"{name}, as decoded"),
-        ],
-        (original.width, original.height),
-        subject=digest,
-        key="compare",
-    )
-    for note in original.notes:
-        st.caption(f":material/info: {note}")
-    show_cost(result, original)
-    distances = st.empty()
-    downloads(result, Path(name).stem)
-    with distances:  # the picture is there already; measuring it takes a moment more
-        show_distances(result, None)
-    with busy, st.spinner("Measuring"):
-        network = resources.lpips_network()
-        measures: Measures = shelf.get(
-            ("measures", *key), lambda: work.measure(original, result, network)
-        )
-    with distances:
-        show_distances(result, measures)
+    original = desk.get(digest, lambda: work.open_picture(name, data), "Reading the picture")
+    easel, wanted = Easel(codec, original, desk), (digest, tuple(choices), lock)
+    refused: dict[object, hfx.HfxError] = st.session_state.get(REFUSED, {})
+    if wanted in refused:
+        show_pictures(original, [Pane(original.png, ORIGINAL, f"{name}, the original")], stage)
+        raise refused[wanted]
+    found = easel.frames(choices, lock, Make.QUICK)
+    show_pictures(original, panes_of(original, choices, found), stage)
+    frames = [frame or Frame(choice) for frame, choice in zip(found, choices, strict=True)]
+    measured: Measured = [{}, {}]
+    show_numbers(original, frames, measured, stage)
+    show_downloads(Path(name).stem, frames, stage)
+    if not all(frame.complete for frame in frames):
+        painted = all(frame.png for frame in frames if frame.choice.codec == OURS)
+        try:
+            easel.frames(choices, lock, Make.ALL if painted else Make.PICTURES)
+        except hfx.HfxError as error:
+            st.session_state[REFUSED] = {wanted: error}
+        st.rerun()
+    st.session_state[LAST] = (digest, frames)
+    controls.remember(frames)
+    show_notes(original, frames, stage)
+    easel.rest()
+    measure(easel, frames, measured, stage)
 
 
-def show_cost(result: Result, original: Original) -> None:
-    """Show what the file costs in bytes."""
-    size = len(result.data)
-    raw = 3 * original.width * original.height
-    kind = Path(original.name).suffix.lstrip(".").upper() or "file"
-    with st.container(horizontal=True):
-        card("File", f"{size:,} B", "Bytes of the .hfx file, header and checksums included.")
-        card("Bits per pixel", f"{result.info['bpp']:.3f}", "8 · bytes / pixels, of that file.")
-        card(
-            "vs. 24 bit",
-            text.ratio(raw / size),
-            f"Against 3 bytes for each pixel, uncompressed: {raw:,} bytes.",
-        )
-        card(
-            f"vs. the {kind}",
-            text.ratio(original.file_bytes / size),
-            f"Against {original.name} as it came: {original.file_bytes:,} bytes.",
-        )
+def measure(easel: Easel, frames: list[Frame], measured: Measured, stage: Stage) -> None:
+    """Fill in the distances, one by one."""
+    missing = {}
+    for name in MEASURES:
+        for frame, values in zip(frames, measured, strict=True):
+            if frame.coded is not None:
+                distance = easel.measure(name, frame)
+                values[name] = distance.value
+                if distance.why is not None:
+                    missing[name] = distance.why
+                show_numbers(easel.original, frames, measured, stage)
+    for why in missing.values():
+        note(why, stage)
 
 
-def show_distances(result: Result, measures: Measures | None) -> None:
-    """Show how far the reconstruction is from the original (None: not known yet), and the time."""
-    psnr, ssim, lpips = ["…"] * 3
-    if measures:
-        psnr = text.number(measures.psnr, 2, " dB")
-        ssim, lpips = text.number(measures.ssim, 4), text.number(measures.lpips, 4)
-    with st.container():
-        with st.container(horizontal=True):
-            card("PSNR", psnr, "Fidelity pixel by pixel; higher is closer.")
-            card("SSIM", ssim, "Likeness of local structure; 1 is equal.")
-            card(
-                "LPIPS",
-                lpips,
-                "Distance in the features of a network (AlexNet), weighted after people's "
-                "judgements; lower is closer.",
-            )
-            card("Encode", f"{result.encode_seconds:.2f} s", "From pixels to the file's bytes.")
-            card("Decode", f"{result.decode_seconds:.2f} s", "From the file's bytes to pixels.")
-        if measures and measures.why_no_lpips:
-            st.caption(f":material/info: LPIPS unavailable: {measures.why_no_lpips}")
+def panes_of(original: Original, choices: list[Choice], frames: list[Frame | None]) -> list[Pane]:
+    """Return the pictures to show; what was there before stands in for one that is not ready."""
+    digest, last = st.session_state.get(LAST, ("", []))
+    shown = []
+    for i, (choice, frame) in enumerate(zip(choices, frames, strict=True)):
+        label = frame.label if frame else f"{ORIGINAL}, {choice.codec} follows"
+        if frame is None and digest == original.digest and last[i].choice.codec == choice.codec:
+            frame = last[i]
+            label = f"{frame.label}, another follows"
+        png = frame.png if frame else original.png
+        shown.append(Pane(png, label, f"{original.name}: {label}"))
+    return shown
+
+
+def show_pictures(original: Original, shown: list[Pane], stage: Stage) -> None:
+    """Show one or two pictures."""
+    with stage.pictures:
+        size = (original.width, original.height)
+        swipe(shown, size, subject=original.digest, key="compare")
+
+
+def show_numbers(
+    original: Original, frames: list[Frame], measured: Measured, stage: Stage
+) -> None:
+    """Show what each pane costs, and how far it is from the original."""
+    pixels = original.width * original.height
+    what = "Bytes, times and distances of both panes"
+    stage.numbers.table(panes.table(frames, pixels, measured), border="horizontal", alt=what)
+
+
+def show_notes(original: Original, frames: list[Frame], stage: Stage) -> None:
+    """Say what a visitor might not expect."""
+    for line in original.notes:
+        note(line, stage)
+    for frame in frames:
+        name, coded = frame.choice.codec, frame.coded
+        if coded is not None and frame.over:
+            note(f"Not equal: {len(coded.data):,} bytes is the smallest {name} there is.", stage)
+        if coded is not None and name == OURS:
+            info = hfx.info(coded.data)
+            note(f"Of hfx's {info['bytes']:,} bytes: {text.chunks(info)}.", stage)
+            if info["chunks"]["alpha"]:
+                note("Only hfx keeps the transparency here, without loss.", stage)
+
+
+def note(line: str, stage: Stage) -> None:
+    """Say something in passing."""
+    stage.notes.caption(f":material/info: {line}")
+
+
+def show_downloads(stem: str, frames: list[Frame], stage: Stage) -> None:
+    """Offer each pane's file and the picture decoded from it."""
+    with stage.downloads:
+        for side, frame in zip(SIDES, frames, strict=True):
+            choice = frame.choice
+            if choice.codec != ORIGINAL:
+                of = f" ({side})" if frames[0].choice.codec == frames[1].choice.codec else ""
+                file, png = panes.file_name(stem, choice), panes.png_name(stem, choice)
+                download(f"{file}{of}", file, frame.coded.data if frame.coded else b"", side)
+                download(f"{png}{of}", png, frame.png, f"{side}_png")
+        explain()
 
 
 # --- an .hfx file
 
 
-def show_file(codec: hfx.Codec, name: str, data: bytes, busy: DeltaGenerator) -> None:
+def show_file(
+    codec: hfx.Codec, name: str, data: bytes, realism: float | None, stage: Stage, desk: Desk
+) -> None:
     """Decode a `.hfx` file and say what it holds."""
     digest = work.digest_of(data)
-    with busy, st.spinner("Decoding"):
-        result: Result = resources.shelf().get(
-            (digest, codec.weights.fingerprint), lambda: work.decode(codec, data)
-        )
+    key = (digest, codec.weights.fingerprint, realism)
+    result: Result = desk.get(key, lambda: work.decode(codec, data, realism), "Decoding")
     info = result.info
-    swipe(
-        [Pane(result.png, f"From {len(data):,} bytes", f"The picture in {name}")],
-        (info["width"], info["height"]),
-        subject=digest,
-        key="decoded",
-    )
-    with st.container(horizontal=True):
-        card("Picture", f"{info['width']} × {info['height']}", f"Pixels; mode {info['mode']}.")
-        card("File", f"{info['bytes']:,} B", "Bytes of the .hfx file.")
-        card("Bits per pixel", f"{info['bpp']:.3f}", "8 · bytes / pixels.")
-        card("Quality", f"{info['quality']:g}", "0 to 100; low is 20, medium 50, high 80.")
-        card("Decode", f"{result.decode_seconds:.2f} s", "From the bytes of the file to pixels.")
-    st.caption(
+    with stage.pictures:
+        pane = Pane(result.png, f"From {len(data):,} bytes", f"The picture in {name}")
+        swipe([pane], (info["width"], info["height"]), subject=digest, key="decoded")
+    stage.numbers.table(panes.facts(info, result.decode_seconds), border="horizontal")
+    note(
         f"Format {info['version']}, written with weights `{info['model']}`, neighbour model "
-        f"{info['neighbours']}. Bytes: {text.chunks(info)}."
+        f"{info['neighbours']}. Bytes: {text.chunks(info)}.",
+        stage,
     )
-    downloads(result, Path(name).stem, file_too=False)
+    with stage.downloads:
+        png = f"{Path(name).stem}.png"
+        download(png, png, result.png, "png")
 
 
 # --- both
 
 
-def card(label: str, value: str, help_text: str) -> None:
-    """Show one number."""
-    st.metric(label, value, help=help_text, border=True)
+def download(label: str, name: str, data: bytes, key: str) -> None:
+    """Offer a file; greyed out as long as it has no bytes."""
+    ours = name.endswith(".hfx")
+    kind = "image/png" if name.endswith(".png") else "application/octet-stream"
+    st.download_button(
+        label,
+        data,
+        name,
+        kind,
+        key=f"get_{key}",
+        on_click="ignore",
+        disabled=not data,
+        type="primary" if ours else "secondary",
+        icon=":material/download:",
+        help="The compressed file. Upload it here, or `hfx decompress` it anywhere."
+        if ours
+        else "The decoded picture, without further loss."
+        if kind == "image/png"
+        else "The compressed file.",
+    )
 
 
-def downloads(result: Result, stem: str, file_too: bool = True) -> None:
-    """Offer the file and the picture decoded from it."""
-    with st.container(horizontal=True):
-        if file_too:
-            st.download_button(
-                f"{stem}.hfx",
-                result.data,
-                f"{stem}.hfx",
-                "application/octet-stream",
-                key="get_hfx",
-                on_click="ignore",
-                type="primary",
-                icon=":material/download:",
-                help="The compressed file. Upload it here, or `hfx decompress` it anywhere.",
-            )
-        st.download_button(
-            f"{stem}.png, decoded",
-            result.png,
-            f"{stem}.png",
-            "image/png",
-            key="get_png",
-            on_click="ignore",
-            icon=":material/download:",
-            help="The reconstruction, without further loss.",
-        )
+def explain() -> None:
+    """Explain the numbers to those who ask."""
+    with st.popover("What the numbers mean", icon=":material/help:", type="tertiary"):
+        st.markdown(text.NUMBERS)
 
 
 if __name__ == "__main__":

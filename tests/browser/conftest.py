@@ -1,11 +1,13 @@
 """A server of the dashboard, and the machine's own Chromium to look at it."""
 
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,28 +25,26 @@ ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera for the page that wants one
 ]
 START = 120  # seconds for the server to come up
 LOOPBACK = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """The address of a running dashboard."""
+@contextmanager
+def serving(log, **environment):
+    """Serve the dashboard; yield its address, and write what it says into `log`."""
     pytest.importorskip("streamlit", reason="the dashboard's extra is not installed")
-    try:
-        weights.find()
-    except hfx.WeightsError as error:
-        pytest.skip(f"no weights here: {error}")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py"]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
     command += ["--server.fileWatcherType", "none"]
     with open(log, "w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=os.environ | environment
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(START * 4):
@@ -64,6 +64,17 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The address of a running dashboard."""
+    try:
+        weights.find()
+    except hfx.WeightsError as error:
+        pytest.skip(f"no weights here: {error}")
+    with serving(tmp_path_factory.mktemp("server") / "log.txt") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Chromium, as the machine has it; none is downloaded."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -77,8 +88,13 @@ def browser():
 
 
 def again(message):
-    """Tell a picture that was asked for too early: the page asks again, and tests wait for it."""
-    return "404" in message.text and "/media/" in message.location["url"]
+    """Tell what is asked for once more: a picture that was not there yet, a page's server.
+
+    Tests wait for such a picture; and a link to a page looks for the server below its own address
+    first.
+    """
+    url = message.location["url"]
+    return "404" in message.text and ("/media/" in url or "/_stcore/" in url)
 
 
 @pytest.fixture
