@@ -47,7 +47,9 @@ def choose_subject() -> Subject:
         "Use the camera", key="camera", help="Take a photo with this device's camera."
     )
     if camera:
-        shot = st.camera_input("Camera", key="shot", label_visibility="collapsed")
+        shot = st.camera_input(
+            "Camera", key="shot", label_visibility="collapsed", resolution="720p"
+        )
         if shot is not None:
             choices["Camera"] = Subject("camera.jpg", shot.getvalue)
             newest[shot.file_id] = "Camera"

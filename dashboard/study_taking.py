@@ -64,8 +64,7 @@ def take_part(code: str) -> None:
 
 def welcome(study: Study) -> None:
     """Say what will happen, and draw the participant's trials when wanted."""
-    if study.title != TITLE:
-        st.subheader(study.title, anchor=False)
+    st.title(study.title, anchor=False)
     total = study.pairs + study.catches
     minutes = "a minute" if total < 12 else f"{round(total / 8)} minutes"
     look = (
@@ -88,7 +87,7 @@ def welcome(study: Study) -> None:
 
 def thank(asked: Sequence[Asked]) -> None:
     """Thank a participant, and say how the catch trials went."""
-    st.subheader("Thank you", anchor=False)
+    st.title("Thank you", anchor=False)
     catches = [one for one in asked if one.trial.catch]
     pairs = len(asked) - len(catches)
     st.success(

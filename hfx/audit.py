@@ -83,14 +83,14 @@ def summary(findings: Sequence[Finding]) -> Table:
     """Lay the findings out for a terminal."""
     table = Table(title="Table 3: what its columns say about each other", box=None)
     for name in ("table", "check"):
-        table.add_column(name)
-    for name in ("rows", "slope", "intercept", "correlation", "farthest row"):
+        table.add_column(name, no_wrap=True)
+    for name in ("rows", "slope", "intercept", "correlation", "farthest"):
         table.add_column(name, justify="right")
     for one in findings:
         table.add_row(
             one.table, one.check, str(one.rows),
             "" if one.slope is None else f"{one.slope:.6f}",
             "" if one.intercept is None else f"{one.intercept:.5f}",
-            f"{one.correlation:.10f}", f"{one.largest:.5f}",
+            f"{one.correlation:.9f}", f"{one.largest:.5f}",
         )  # fmt: skip
     return table

@@ -16,10 +16,12 @@ from hfx import image, spread
 from hfx.bench import Done, Rows, Step, Tell, model_of, over, row_of, silent
 from hfx.codec import Codec
 from hfx.errors import HfxError
+from hfx.neighbours.models import Models
 from hfx.panel import Pixels
 from hfx.quality import level_of
 from hfx.results import Row
 from hfx.stopwatch import Spent, spent
+from hfx.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,13 @@ def run(
     if cluster is None:
         return over(pictures, path, model, work, tell, step)
     table, jobs = Rows(path, model, tell), []
+    shared = codec.weights, codec.models, model
     for name, source in pictures.items():
         if wanted := missing(wishes, name, table.rows):
             jobs.append(Job(name, source.read_bytes(), wanted))
         else:
             step()
-    for job, rows in spread.over(cluster, measured, (codec, model), jobs):
+    for job, rows in spread.over(cluster, measured, shared, jobs):
         with table.leaving_out(job.name):
             if isinstance(rows, HfxError):
                 raise rows
@@ -113,8 +116,9 @@ class Job:
     wishes: list[Wish]
 
 
-def measured(codec: Codec, model: str, job: Job) -> list[Row]:
-    """Do a job."""
+def measured(weights: Weights, models: Models, model: str, job: Job) -> list[Row]:
+    """Do a job; a codec itself does not travel, what it is made of does."""
+    codec = Codec(weights, models)
     return list(ours(codec, job.name, image.load(job.file).rgb, job.wishes, model))
 
 

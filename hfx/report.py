@@ -84,11 +84,12 @@ def write(
     colour = svg.colours(names)
     model = rows[0].model if rows else ""
     images = len({row.image for row in rows})
+    title = f"hfx on {images} picture" + "s" * (images != 1)
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width'>",
-        f"<title>hfx: {images} pictures</title><style>{STYLE}</style>",
-        f"<h1>hfx on {images} pictures</h1>",
+        f"<title>{title}</title><style>{STYLE}</style>",
+        f"<h1>{title}</h1>",
         f"<p class='pale'>{len(rows)} files, each decoded from its bytes. Weights {model}.</p>",
         section("Curves", charts(lines, groups, colour)),
         section("Means over pictures", means(lines)),
@@ -170,6 +171,7 @@ def rates(found: Sequence[deltas.Against]) -> str:
 
 def crowds(groups: Sequence[sets.SetRow]) -> str:
     """Return FID-768 and KID-768 as a table."""
+    settings = list(dict.fromkeys(group.setting for group in groups))
     body = [
         (
             [
@@ -178,7 +180,7 @@ def crowds(groups: Sequence[sets.SetRow]) -> str:
             ],
             group.codec.startswith("hfx"),
         )
-        for group in groups
+        for group in sorted(groups, key=lambda group: settings.index(group.setting))
         if group.fid768 is not None
     ]  # fmt: skip
     heads = ["tier", "codec", "pictures", "patches", "FID-768", "KID-768", "spread"]

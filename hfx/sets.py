@@ -198,7 +198,8 @@ def summary(rows: Sequence[SetRow]) -> Table:
         table.add_column(name)
     for name in ("pictures", "patches", "FID-768", "KID-768", "spread"):
         table.add_column(name, justify="right")
-    for row in sorted(rows, key=lambda row: row.setting):
+    settings = list(dict.fromkeys(row.setting for row in rows))
+    for row in sorted(rows, key=lambda row: settings.index(row.setting)):
         shown = (row.fid768, "8.2f"), (row.kid768, "8.4f"), (row.kid768_std, "8.4f")
         cells = ("" if value is None else f"{value:{digits}}" for value, digits in shown)
         table.add_row(row.setting, row.codec, str(row.images), str(row.patches), *cells)

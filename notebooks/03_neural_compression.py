@@ -36,8 +36,8 @@ plt.rcParams.update({"figure.dpi": 80, "axes.spines.top": False, "axes.spines.ri
 #
 # $$-\sum P \log_2 Q = H(P) + \mathrm{KL}(P \,\|\, Q).$$
 #
-# The paper's rate, $r(y) = -\log P(y)$, is this price. So "train the probability model" means
-# "make the file smaller".
+# The paper's rate, $r(y) = -\log P(y)$, is this price (we count it in bits per pixel, as HiFiC
+# does). So "train the probability model" means "make the file smaller".
 
 
 # %%
@@ -277,11 +277,11 @@ plt.tight_layout()
 plt.show()
 
 # %% [markdown]
-# (A $\zeta$ that falls step by step is how codecs are trained too: cheap bits at once would leave
-# E pointing anywhere for a long time.) Nobody told E about principal axes: it turned towards them
-# because that is where bits are cheapest. A codec's E does the same with whole patches and bends
-# as well as turns. What remains to the bound is the price of rounding one number at a time; at
-# high rates it is a quarter of a bit.
+# Nobody told E about principal axes: it turned towards them because that is where bits are
+# cheapest. A codec's E does the same with whole patches, and bends as well as turns. (We let
+# $\zeta$ fall step by step. With cheap bits from the start E hardly feels the difference between
+# two directions, and is still pointing anywhere a thousand steps later. Try it.) What remains to
+# the bound is the price of rounding one number at a time; at high rates it is a quarter of a bit.
 #
 # ## 5. What to expect: one table for all, or a hyperprior
 #
@@ -580,8 +580,8 @@ check("03.6", cost_of_z)
 #
 # * Shannon, *A Mathematical Theory of Communication*, 1948; Cover and Thomas, *Elements of
 #   Information Theory*, chapters 5, 10 and 13.
-# * Martin, *Range encoding*, 1979; Bamler, *constriction*, arXiv:2201.01741, and his course on
-#   compression, which derives all of this.
+# * Martin, *Range encoding*, 1979; Bamler, *Understanding Entropy Coding With Asymmetric Numeral
+#   Systems*, arXiv:2201.01741, and his course on compression: by the author of `constriction`.
 # * Ballé et al., *End-to-end Optimized Image Compression*, arXiv:1611.01704: noise;
 #   *Variational Image Compression with a Scale Hyperprior*, arXiv:1802.01436.
 # * Theis et al., *Lossy Image Compression with Compressive Autoencoders*, arXiv:1703.00395:

@@ -8,21 +8,23 @@ from hfx.study import manifest, votes
 from hfx.study.manifest import Photograph, Shown, Study
 
 
-def square(colour):
+def square(colour, side):
     out = io.BytesIO()
-    Image.new("RGB", (8, 8), colour).save(out, format="PNG")
+    Image.new("RGB", (side, side), colour).save(out, format="PNG")
     return out.getvalue()
 
 
-def made(folder, codecs=("hfx", "JPEG", "AVIF"), photographs=4, pairs=10, catches=2, **more):
+def made(
+    folder, codecs=("hfx", "JPEG", "AVIF"), photographs=4, pairs=10, catches=2, side=8, **more
+):
     """A study that nobody has voted in yet."""
     folder.mkdir(parents=True)
     shown = []
     for i in range(photographs):
         for j in range(len(codecs) + 2):
-            (folder / f"{i}{j}.png").write_bytes(square((20 * i, 20 * j, 99)))
+            (folder / f"{i}{j}.png").write_bytes(square((20 * i, 20 * j, 99), side))
         by = {codec: Shown(f"{i}{j}.png", 1000 - j, "") for j, codec in enumerate(codecs, 2)}
-        shown.append(Photograph(f"photo {i}", 8, 8, 1000, f"{i}0.png", f"{i}1.png", by))
+        shown.append(Photograph(f"photo {i}", side, side, 1000, f"{i}0.png", f"{i}1.png", by))
     study = Study(
         code=more.pop("code", manifest.new_code()),
         title="Squares",

@@ -146,7 +146,7 @@ class Ballot {
     this.root.style.setProperty("--shown", `${width}px`);
     const scale = Math.round((100 * width * ratio) / w);
     this.hint.textContent =
-      width === whole ? "" : `Shown at ${scale} %: a wider window shows every pixel.`;
+      scale >= 100 ? "" : `Shown at ${scale} %: a wider window shows every pixel.`;
   }
 
   answer(side) {

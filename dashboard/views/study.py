@@ -11,14 +11,15 @@ VIEW = "view"  # in the address: the instructor's view
 def main() -> None:
     """Lay out the page."""
     code = st.query_params.get(study_taking.STUDY)
-    st.title(study_taking.TITLE, anchor=False)
     if code:
         try:
             study_taking.take_part(code)
         except HfxError as error:
+            st.title(study_taking.TITLE, anchor=False)
             st.error(str(error), icon=":material/error:")
             study_taking.ask_for_code()
         return
+    st.title(study_taking.TITLE, anchor=False)
     st.markdown(
         "A user study: people see two pictures of the same bytes and say which looks real; their "
         "votes rank the codecs."

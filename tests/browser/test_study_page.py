@@ -166,6 +166,10 @@ def test_the_original_is_shown_while_a_key_is_held(studies, people):
     assert originals.count() == 2 and not originals.first.is_visible()
     page.keyboard.down("ArrowUp")
     originals.first.wait_for()
+    boxes = page.locator(".frame img").evaluate_all(
+        "all => all.map(i => JSON.stringify(i.getBoundingClientRect()))"
+    )
+    assert boxes[0] == boxes[1] != boxes[2] == boxes[3]  # in the very place of the pictures
     assert originals.last.is_visible() and not page.get_by_alt_text("Picture A").is_visible()
     page.keyboard.up("ArrowUp")
     page.get_by_alt_text("Picture A").wait_for()
@@ -179,12 +183,16 @@ def test_the_original_is_shown_while_a_key_is_held(studies, people):
 
 
 def test_on_a_telephone_pictures_stand_under_each_other(studies, people):
-    made(studies / "phone", code="PHNE22")
+    made(studies / "phone", code="PHNE22", side=512)
     page = people("study=PHNE22", viewport={"width": 390, "height": 844}, has_touch=True)
     start(page)
     at(page, 1)
     above, below = (page.get_by_alt_text(f"Picture {x}").bounding_box() for x in "AB")
     assert above["y"] + above["height"] <= below["y"] and abs(above["x"] - below["x"]) < 2
+    frames = page.locator(".frame").evaluate_all(
+        "all => all.map(f => [f.scrollWidth, f.clientWidth])"
+    )
+    assert all(content <= room <= 390 for content, room in frames)
     page.locator("button[data-side=left]").tap()
     at(page, 2)
 

@@ -60,7 +60,7 @@ def fine(app):
 
 
 def words(app):
-    return " ".join(e.value for e in (*app.markdown, *app.caption, *app.subheader, *app.success))
+    return " ".join(e.value for e in (*app.markdown, *app.caption, *app.title, *app.success))
 
 
 def cards(app):
