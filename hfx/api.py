@@ -25,6 +25,7 @@ def compress(
     target_bpp: float | None = None,
     target_bytes: int | None = None,
     neighbours: str | None = None,
+    effort: int = 0,
 ) -> bytes:
     """Compress a picture with the shipped weights into the bytes of a `.hfx` file.
 
@@ -36,6 +37,8 @@ def compress(
         target_bytes: The largest file of at most this size.
         neighbours: The model that codes the symbols, "none", "knn" or "xgb" (the default where
             one is fitted for the weights); it changes bytes, never pixels.
+        effort: 0 to 3: steps that refine the symbols for this picture, 0, 2, 5 or 10 of them;
+            seconds each, see `hfx.refine`. Above 0 it needs LPIPS, downloaded once.
 
     Raises:
         ImageError: the picture cannot be read.
@@ -44,7 +47,7 @@ def compress(
     """
     return shipped().compress(
         image, tier, quality=quality, target_bpp=target_bpp, target_bytes=target_bytes,
-        neighbours=neighbours,
+        neighbours=neighbours, effort=effort,
     )  # fmt: skip
 
 

@@ -90,6 +90,7 @@ def compress(
     neighbours: Annotated[
         str | None, typer.Option(help="xgb (the default where fitted), knn or none")
     ] = None,
+    effort: Annotated[int, typer.Option(help="0 to 3: seconds for a nearer picture")] = 0,
     weights: Weights = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -100,12 +101,13 @@ def compress(
 
     codec = load(weights, neighbours)
     level_of(codec.weights.arch.tiers, tier, quality, target_bpp, target_bytes)
+    codec.refiner(effort)  # refuses once, not for every file
 
     def work(job: Job) -> Text:
         begun = time.perf_counter()
         data = codec.compress(
             job.source, tier, quality=quality, target_bpp=target_bpp, target_bytes=target_bytes,
-            neighbours=neighbours,
+            neighbours=neighbours, effort=effort,
         )  # fmt: skip
         folders.make_room(job.target)
         atomic_write(job.target, data)

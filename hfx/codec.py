@@ -31,8 +31,9 @@ from hfx.neighbours.models import Models
 from hfx.networks import halo_of_encoder, halo_of_generator
 from hfx.networks.layers import pick_tier
 from hfx.prior import GAIN_BITS
-from hfx.quality import level_of, possible, search
+from hfx.quality import level_of, possible, search, search_twice
 from hfx.realism import Dial
+from hfx.refine import Refiner
 from hfx.tiles import analyse, padded_latents, synthesise
 
 SYMBOL_LIMIT = 1 << 20  # no photograph comes near; it keeps escapes short
@@ -106,20 +107,28 @@ class Codec:
         target_bpp: float | None = None,
         target_bytes: int | None = None,
         neighbours: str | None = None,
+        effort: int = 0,
     ) -> bytes:
         """Return the `.hfx` file of a picture; see `hfx.compress`."""
-        kind = self.models.choose(neighbours)
+        kind, refiner = self.models.choose(neighbours), self.refiner(effort)
         analysis = self.analyse(image.load(source))
         level = level_of(self.weights.arch.tiers, tier, quality, target_bpp, target_bytes)
+
+        def encode(at: int, refiner: Refiner | None = None) -> bytes:
+            return self.write(analysis, self.quantize(analysis, at, refiner), kind)
+
         if level is not None:
-            return self.write(analysis, self.quantize(analysis, level), kind)
+            return encode(level, refiner)
         pixels = analysis.picture.height * analysis.picture.width
         bound = target_bytes if target_bytes is not None else round((target_bpp or 0) * pixels / 8)
-        return search(
-            lambda at: self.write(analysis, self.quantize(analysis, at), kind),
-            bound,
-            never_above=target_bytes is not None,
-        )
+        wish = (bound, target_bytes is not None)
+        if refiner is None:
+            return search(encode, *wish)
+        return search_twice(encode, lambda at: encode(at, refiner), *wish)
+
+    def refiner(self, effort: int) -> Refiner | None:
+        """Return what refines symbols for the picture that users see by default; see `refine`."""
+        return Refiner.of(self.weights, self.dial.at(), effort)
 
     def analyse(self, picture: Picture) -> Analysis:
         """Run E and h_a: x to y and z."""
@@ -127,8 +136,8 @@ class Codec:
         with torch.inference_mode():
             return Analysis(picture, y, self.weights.hyper_analysis(y))
 
-    def quantize(self, analysis: Analysis, level: int) -> Latents:
-        """Round latents to symbols at a quality level."""
+    def quantize(self, analysis: Analysis, level: int, refiner: Refiner | None = None) -> Latents:
+        """Round latents to symbols at a quality level, and refine them if asked to."""
         prior = self.weights.prior
         z = rounded(analysis.z[0].numpy() * real_gain(prior.gain_z(level)))
         mu, index = prior.expect_y(z, level)
@@ -136,6 +145,9 @@ class Codec:
         gain = real_gain(prior.gain(level))
         for c, channel in enumerate(analysis.y[0].numpy()):  # one by one, to bound memory
             y[c] = rounded(channel * gain[c] - mu[c] * 2.0**-ACT_BITS)
+        if refiner is not None:
+            y = refiner.refine(analysis.picture.rgb, analysis.y, (level, mu, index), y)
+            y = y.clip(-SYMBOL_LIMIT, SYMBOL_LIMIT)
         return Latents(level, z, mu, index, y)
 
     def write(self, analysis: Analysis, latents: Latents, neighbours: str = "none") -> bytes:

@@ -8,6 +8,7 @@ from hfx.errors import HfxError
 
 FIRST, APART = 20.0, 30.0  # qualities of the tiers: low 20, medium 50, high 80
 WORST, BEST = 0.0, 100.0
+TRIES = 3  # refined files made in search of a size
 
 
 def level_of(
@@ -83,3 +84,43 @@ def search(encode: Callable[[int], bytes], bound: int, never_above: bool) -> byt
     if never_above or bound - len(below) <= len(above) - bound:
         return below
     return above
+
+
+def search_twice(
+    encode: Callable[[int], bytes], refine: Callable[[int], bytes], bound: int, never_above: bool
+) -> bytes:
+    """Search like `search` for a file that takes long to make, and so make few of them.
+
+    A level is found with quick files; the next search aims as far beside the bound as the refined
+    file of that level came out. Where no refined file will do, the quick one is returned.
+
+    Args:
+        encode: Makes the quick file of a level.
+        refine: Makes the refined file of a level, of about the same size.
+        bound: Bytes wanted.
+        never_above: Take the largest file of at most `bound` bytes instead of the nearest.
+
+    Raises:
+        HfxError: as `search`, for the quick files.
+    """
+    made: dict[int, bytes] = {}
+
+    def quick(level: int) -> bytes:
+        return made.setdefault(level, made.get(level) or encode(level))
+
+    found, aim, tried = search(quick, bound, never_above), float(bound), dict[int, bytes]()
+    most = bound if never_above else round(1.03 * bound)
+    for _ in range(TRIES):
+        try:
+            nearest = search(quick, round(aim), never_above=True)
+        except HfxError:  # beyond the dial's end
+            break
+        level = next(at for at, data in made.items() if data is nearest)
+        if level in tried:
+            break
+        size = len(tried.setdefault(level, refine(level)))
+        if 0.99 * bound <= size <= bound:
+            break
+        aim *= (0.998 if never_above else 1) * bound / size
+    fits = [data for data in tried.values() if 0.97 * bound <= len(data) <= most]
+    return min(fits, key=lambda data: abs(bound - len(data)), default=found)

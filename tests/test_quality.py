@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hfx.config import TIERS
 from hfx.entropy.fixedpoint import LEVELS
 from hfx.errors import HfxError
-from hfx.quality import level_of, level_of_quality, possible, quality_of_level, search
+from hfx.quality import (
+    TRIES,
+    level_of,
+    level_of_quality,
+    possible,
+    quality_of_level,
+    search,
+    search_twice,
+)  # fmt: skip
 
 WORST, BEST = level_of_quality(0), level_of_quality(100)
 
@@ -99,3 +107,32 @@ def test_few_encodings():
     calls = []
     search(lambda level: calls.append(level) or files()(level), 2000, never_above=True)
     assert len(calls) <= 2 + math.ceil(math.log2(BEST - WORST))
+
+
+@pytest.mark.parametrize("never_above", [True, False])
+@given(bound=st.integers(700, 6000), ratio=st.floats(0.85, 1.15))
+def test_files_of_other_sizes_meet_the_bound_in_few_tries(never_above, bound, ratio):
+    calls = []
+
+    def refined(level):
+        calls.append(level)
+        return b"r" * round(len(files()(level)) * ratio)
+
+    found = len(search_twice(files(), refined, bound, never_above))
+    assert found <= bound if never_above else abs(found - bound) <= 0.03 * bound
+    assert found >= 0.99 * bound - 10
+    assert len(calls) <= TRIES
+
+
+def test_where_no_refined_file_fits_the_quick_one_serves():
+    smallest = len(files()(WORST))
+    grown = search_twice(files(), lambda level: bytes(10**6), smallest, never_above=True)
+    assert len(grown) == smallest
+    with pytest.raises(HfxError, match="smallest"):
+        search_twice(files(), files(), smallest - 1, never_above=True)
+
+
+def test_no_level_is_encoded_twice():
+    calls = []
+    search_twice(lambda level: calls.append(level) or files()(level), files(1050), 2000, True)
+    assert len(calls) == len(set(calls))
