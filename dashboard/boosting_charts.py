@@ -134,8 +134,8 @@ def tree(one: Tree, names: Sequence[str]) -> go.Figure:
     )
     asked = [question(names[one.feature[n]], float(one.threshold[n])) for n in splits]
     figure.add_scatter(
-        x=depth[splits], y=row[splits], mode="markers+text", text=asked, textposition="top right",
-        marker={"color": GREY, "size": 9}, textfont_size=FONT - 2,
+        x=depth[splits], y=row[splits], mode="markers+text", text=asked,
+        textposition="middle right", marker={"color": GREY, "size": 9}, textfont_size=FONT - 2,
         customdata=[
             [f"{one.gain[n]:.1f}", "yes" if one.missing_left[n] else "no"] for n in splits
         ],

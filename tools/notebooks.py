@@ -124,7 +124,7 @@ def execute(notebook: NotebookNode, refused: Path | None = None) -> tuple[float,
     resources = {"metadata": {"path": str(NOTEBOOKS)}}
     start, before = time.perf_counter(), os.times()
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources=resources, coalesce_streams=True
+        notebook, timeout=600, kernel_name="python3", resources=resources, coalesce_streams=True
     ).execute(env=env)
     after = os.times()
     used = after.children_user + after.children_system

@@ -260,7 +260,7 @@ def show_tree(fit: Fit) -> None:
     st.caption(
         f"Asked of a symbol: {decision}? From the root on the left; if the answer is yes, up. "
         "What is not known yet goes where more was gained. A leaf adds its nats to the margin of "
-        "yes: orange for yes, blue for no."
+        "yes: orange for yes, blue for no; none adds more than η / 2."
     )
 
 

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest  # noqa: E402
 from dashboard import boosting, boosting_charts  # noqa: E402
 from dashboard.boosting import HYPERPRIOR, KNN, SHIPPED, YOURS, Settings  # noqa: E402
 
-PAGE = Path(__file__).parents[1] / "dashboard" / "views" / "boosting.py"
+PAGE = Path(__file__).parents[2] / "dashboard" / "views" / "boosting.py"
 
 
 # --- what is computed

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest  # noqa: E402
 
 from dashboard import bits, bits_charts, resources, work  # noqa: E402
 
-PAGE = Path(__file__).parents[1] / "dashboard" / "views" / "bits.py"
+PAGE = Path(__file__).parents[2] / "dashboard" / "views" / "bits.py"
 
 
 def png_of(pixels):
