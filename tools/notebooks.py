@@ -121,6 +121,7 @@ def execute(notebook: NotebookNode, refused: Path | None = None) -> tuple[float,
         nbclient.exceptions.CellExecutionError: a cell fails.
     """
     env = os.environ | {"PYTHONPATH": str(OFFLINE), "HFX_REFUSED": str(refused or os.devnull)}
+    env.pop("MPLBACKEND", None)  # Streamlit sets it at import; figures would not be shown
     resources = {"metadata": {"path": str(NOTEBOOKS)}}
     start, before = time.perf_counter(), os.times()
     NotebookClient(
