@@ -127,8 +127,8 @@ class Codec:
         return search_twice(encode, lambda at: encode(at, refiner), *wish)
 
     def refiner(self, effort: int) -> Refiner | None:
-        """Return what refines symbols for the picture that users see by default; see `refine`."""
-        return Refiner.of(self.weights, self.dial.at(), effort)
+        """Return what refines symbols with an effort of 0 (nothing) to 3; see `hfx.refine`."""
+        return Refiner.of(self.weights, effort)
 
     def analyse(self, picture: Picture) -> Analysis:
         """Run E and h_a: x to y and z."""

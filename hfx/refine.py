@@ -12,7 +12,8 @@ symbols in a straight line, d on rounded symbols with the gradient passed straig
 
 LPIPS can be deceived: descended as it stands, it falls far more than any other measure. So every
 step looks at both pictures shifted, mirrored and scaled at random (E-LPIPS, Kettunen et al. 2019,
-arXiv:1906.03973), and there are few of them. What it brings: `data/results/LOG.md`.
+arXiv:1906.03973), and there are few of them. What it brings: `data/results/LOG.md`. It is always
+stage 1's G that is asked, so the file does not depend on the dial of realism.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ from hfx.entropy.scales import sigma_of_index
 from hfx.errors import HfxError, WeightsError
 from hfx.image import to_tensor
 from hfx.losses import distortion, mse255, unevenness
-from hfx.networks import Generator, halo_of_generator
+from hfx.networks import halo_of_generator
 from hfx.networks.layers import pick_tier
 from hfx.perceptual import LPIPS
 from hfx.prior import GAIN_BITS
@@ -45,7 +46,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 Side = tuple[int, NDArray[np.int32], NDArray[np.uint8]]  # level, mu, index
 
 STEPS = (0, 2, 5, 10)  # of the efforts
-RATE = 0.04  # a of the first step, in symbols
+RATE = 0.02  # a of the first step, in symbols
 SLOWER = 10  # steps after which a step is half as long
 MEMORY = 0.999  # of q
 # What a bit a pixel may cost, near where zeta' stood as training ended (4.9, 1.9, 1.0).
@@ -60,19 +61,17 @@ class Refiner:
     """Refine symbols with one set of weights.
 
     Attributes:
-        weights: What wrote the symbols.
-        generator: G, whose picture is to come nearer to the original.
+        weights: What wrote the symbols; its first G's picture is to come nearer to the original.
         distance: LPIPS, or what shall stand for it: (N, 3, H, W) twice to (N,).
         steps: How many of them.
     """
 
     weights: Weights
-    generator: Generator
     distance: Distance
     steps: int
 
     @classmethod
-    def of(cls, weights: Weights, generator: Generator, effort: int) -> "Refiner | None":
+    def of(cls, weights: Weights, effort: int) -> "Refiner | None":
         """Return what refines with an effort of 1 to 3; None for effort 0.
 
         Raises:
@@ -82,7 +81,7 @@ class Refiner:
         if effort not in range(len(STEPS)):
             raise HfxError(f"effort goes from 0 to {len(STEPS) - 1}, not {effort}")
         steps = STEPS[int(effort)]
-        return cls(weights, generator, lpips(), steps) if steps else None
+        return cls(weights, lpips(), steps) if steps else None
 
     def refine(
         self, rgb: NDArray[np.uint8], y: Tensor, side: Side, symbols: NDArray[np.int32]
@@ -136,7 +135,7 @@ class Objective:
     ) -> None:  # fmt: skip
         weights, (level, mu, index) = refiner.weights, side
         halo = halo_of_generator(weights.arch)
-        self.generator, self.distance = refiner.generator, refiner.distance
+        self.generator, self.distance = weights.generator, refiner.distance
         self.tier = torch.tensor([level / LEVELS])
         self.k_M, self.k_P, self.k_S = weights_of(weights)
         self.zeta = zeta_of(weights.arch.tiers, level)

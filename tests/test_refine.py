@@ -24,7 +24,7 @@ def distance(x, x_hat):
 
 @pytest.fixture
 def refiner(tiny_codec):
-    return Refiner(tiny_codec.weights, tiny_codec.weights.generator, distance, 5)
+    return Refiner(tiny_codec.weights, distance, 5)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,6 @@ def test_a_tile_shows_the_pixels_of_the_whole_picture(tiny_codec, analysis):
     shown = []
     spy = Refiner(
         tiny_codec.weights,
-        tiny_codec.weights.generator,
         lambda *pair: shown.append(pair) or distance(*pair),
         1,
     )
