@@ -193,6 +193,7 @@ class Training:
         ema: Memory of the averaged weights, which are the ones exported.
         seed: Of crops, noise and first weights.
         bf16: Compute E, G, D and LPIPS in bfloat16 (autocast).
+        perceptual: Whose features LPIPS compares: "alex", "squeeze", or "both", their mean.
         losses: Weights of the loss.
     """
 
@@ -211,6 +212,7 @@ class Training:
     ema: float = 0.998
     seed: int = 0
     bf16: bool = True
+    perceptual: str = "alex"
     losses: Losses = Losses()
 
     def architecture(self) -> Architecture:

@@ -97,12 +97,14 @@ class Batch:
         tier: (N,) integer tier of each crop.
         noise_y: (N, C_y, crop/16, crop/16) in [-0.5, 0.5).
         noise_z: (N, C_z, crop/64, crop/64) in [-0.5, 0.5).
+        corner: Pixels, below 16, from the top and the left to the window that LPIPS sees.
     """
 
     x: Tensor
     tier: Tensor
     noise_y: Tensor
     noise_z: Tensor
+    corner: tuple[int, int] = (0, 0)
 
 
 class Crops:
@@ -139,6 +141,7 @@ class Crops:
         # every tier equally often, in turn over steps when the batch is smaller than the tiers
         tier = (np.arange(self.batch) + step * self.batch) % self.tiers
         side = round(self.crop / draw.uniform(self.smallest_scale, 1)) if step % 2 else self.crop
+        top, left = draw.integers(16, size=2)
 
         mine = slice(rank * self.batch // world, (rank + 1) * self.batch // world)
         crops = [
@@ -156,7 +159,8 @@ class Crops:
         z_shape = (self.batch, c_z, self.crop // 64, self.crop // 64)
         noise_y = torch.rand(y_shape, generator=random, device=device) - 0.5
         noise_z = torch.rand(z_shape, generator=random, device=device) - 0.5
-        return Batch(x, torch.from_numpy(tier[mine]).to(device), noise_y[mine], noise_z[mine])
+        return Batch(x, torch.from_numpy(tier[mine]).to(device), noise_y[mine], noise_z[mine],
+                     (int(top), int(left)))  # fmt: skip
 
     @staticmethod
     def _crop(picture: np.ndarray, side: int, place: np.ndarray, flip: bool) -> np.ndarray:

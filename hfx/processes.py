@@ -29,6 +29,12 @@ def join(device: torch.device | None = None) -> tuple[torch.device, int, int]:
     return device, dist.get_rank(), dist.get_world_size()
 
 
+def wait() -> None:
+    """Let every process get here: one that left before the others now and then took them down."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
 def leave() -> None:
     """Leave the group, where there is one."""
     if dist.is_initialized():

@@ -1,6 +1,5 @@
 """The training loop, read from top to bottom; `hfx.step` is what it repeats."""
 
-import copy
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from hfx.config import Training
 from hfx.data import Crops, load_pictures
 from hfx.errors import HfxError, WeightsError
 from hfx.log import Log, columns_of, log_evaluation, trim
-from hfx.perceptual import LPIPS
+from hfx.perceptual import LPIPS, MeanLPIPS
 from hfx.progress import Progress
 from hfx.run import Run, start
 from hfx.step import train_step
@@ -82,11 +81,10 @@ def train(
         pictures, settings.crop, settings.batch, (arch.latent, arch.hyper), len(arch.tiers),
         settings.seed,
     )  # fmt: skip
-    lpips = find_lpips(settings, device, progress) if settings.losses.k_P or evaluate else None
-    distance = lpips if settings.losses.k_P else None
+    lpips = find_lpips(device, progress) if evaluate is not None else None
+    distance = perceptual(settings, device) if settings.losses.k_P else None
     if compiled:
         # not the average and not what evaluates: whole pictures come in many sizes
-        distance = copy.deepcopy(distance)
         for network in (run.model.encoder, run.model.generator, distance):
             if network is not None:
                 network.compile()
@@ -140,6 +138,7 @@ def train(
                 why = "" if run.step == settings.steps else "; --resume goes on from here"
                 progress.say(f"stopped after step {run.step} of {settings.steps}{why}")
                 break
+    processes.wait()  # the others for the first one's last checkpoint and measurement
     return run
 
 
@@ -167,16 +166,24 @@ def prepare(device: torch.device) -> None:
         torch.set_float32_matmul_precision("high")
 
 
-def find_lpips(settings: Training, device: torch.device, progress: Progress) -> LPIPS | None:
-    """Return LPIPS; only where nothing but evaluations would use it, it may be missing."""
+def perceptual(settings: Training, device: torch.device) -> nn.Module:
+    """Return the perceptual distance of the loss.
+
+    Raises:
+        WeightsError: the weights of a backbone cannot be found.
+    """
+    nets = ("alex", "squeeze") if settings.perceptual == "both" else (settings.perceptual,)
+    distance = MeanLPIPS(nets).to(device).eval()
+    return distance.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def find_lpips(device: torch.device, progress: Progress) -> LPIPS | None:
+    """Return LPIPS for evaluations, which may go without."""
     try:
-        lpips = LPIPS().to(device).eval()
+        return LPIPS().to(device).eval()
     except WeightsError as error:
-        if settings.losses.k_P:
-            raise
         progress.say(f"evaluations go without LPIPS: {error}")
         return None
-    return lpips.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def settings_in(path: Path) -> Training | None:

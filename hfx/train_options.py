@@ -70,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
                      help="stage 2: train E and the hyperprior as well")  # fmt: skip
     own.add_argument("--precision", choices=("auto", "bf16", "fp32"), default=argparse.SUPPRESS,
                      help="auto: the faster one here (auto)")  # fmt: skip
+    own.add_argument("--perceptual", choices=("alex", "squeeze", "both"),
+                     default=argparse.SUPPRESS,
+                     help="whose features LPIPS compares; both: their mean (alex)")  # fmt: skip
     for names, start in ((SETTINGS, default), (LOSSES, default.losses)):
         for name, meaning in names.items():
             value = getattr(start, name)

@@ -252,7 +252,7 @@ def test_with_lpips_and_bfloat16(source, tmp_path):
 
 
 def test_lpips_may_be_missing_only_where_nothing_is_trained_with_it(source, tmp_path, monkeypatch):
-    def missing(self):
+    def missing(self, net="alex"):
         raise WeightsError("alexnet unavailable")
 
     monkeypatch.setattr(LPIPS, "__init__", missing)
