@@ -17,7 +17,7 @@ export HFX_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lab notebooks seal course train lint format clean
+.PHONY: help app test lab notebooks seal course results train lint format clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -43,6 +43,28 @@ seal: $(VENV)/.installed-notebooks ## hash the answers of the notebooks' exercis
 
 course: $(VENV)/.installed-course ## build student and solution versions of the notebooks, and graders
 	$(BIN)/python -m tools.course $(ARGS)
+
+# Where HFX_DATA holds the folders kodak and train; hours for new weights, minutes when only rows
+# are missing: each command keeps what it finds.
+KODAK ?= $(HFX_DATA)/kodak
+TRAIN ?= $(HFX_DATA)/train
+RESULTS := data/results
+
+results: $(VENV)/.installed-test ## measure everything in data/results anew (KODAK=DIR TRAIN=DIR)
+	@test -d "$(KODAK)" -a -d "$(TRAIN)" || { \
+		echo 'give folders of pictures: make results KODAK=DIR TRAIN=DIR'; exit 2; }
+	$(BIN)/hfx benchmark $(KODAK) -o $(RESULTS)/kodak.csv
+	$(BIN)/hfx tables $(KODAK) -o $(RESULTS)
+	$(BIN)/hfx profile --growth --neighbours xgb -o $(RESULTS)/profile.csv
+	$(BIN)/python experiments/speed.py --picture $(KODAK)/kodim01.png --out $(RESULTS)/speed.csv
+	$(BIN)/python experiments/realism.py --kodak $(KODAK) --data $(TRAIN) --out $(RESULTS)
+	$(BIN)/python experiments/refinement.py --data $(KODAK) --out $(RESULTS)/refinement.csv \
+		--pictures 8 --steps 2 5 10 20 --views moved
+	$(BIN)/python experiments/neighbours.py --data $(TRAIN) --out $(RESULTS)
+	$(BIN)/python experiments/restoration.py --data $(TRAIN) --test $(KODAK) \
+		--out $(RESULTS)/restoration.csv
+	$(BIN)/python -m experiments.ablations --data $(TRAIN) --test $(KODAK) \
+		--out $(RESULTS)/ablations.csv
 
 train: $(VENV)/.installed-core ## train a model (ARGS="--preset compact --data DIR --out runs/NAME")
 	$(BIN)/hfx train $(ARGS)

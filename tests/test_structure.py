@@ -1,6 +1,7 @@
 """The rules of the layout: small files, arrows one way, a test for every module."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,15 @@ def test_training_runs_on_a_bare_machine():
     code = f"import sys; sys.modules.update(dict.fromkeys({OTHERS!r})); import hfx.train"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_one_command_makes_every_result():
+    """What data/results/README.md says made a file is what `make results` runs."""
+    table = (ROOT / "data/results/README.md").read_text()
+    said = re.findall(r"^\| .+? \| `((?:hfx (?!train)|python )[^`]+)` ", table, re.M)
+    dry = ["make", "--dry-run", "results", "KODAK=KODAK", "TRAIN=TRAIN"]
+    plan = subprocess.run(dry, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    plan = re.sub(r"\\\n\s*", "", plan).replace(".venv/bin/", "")
+    assert len(said) > 8
+    for command in said:
+        assert command in plan, command
