@@ -1,11 +1,13 @@
 """Frozen settings and the three presets: every surprising number says where it comes from."""
 
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from hfx.errors import HfxError
 
 TIERS = ("low", "medium", "high")
+
+NORMS = ("channel", "instance", "batch", "none")
 
 RATE_TARGETS = {"low": 0.14, "medium": 0.30, "high": 0.45}
 """r_t in bits per pixel, as HiFiC (arXiv:2006.09965, section 4) sets it."""
@@ -37,6 +39,11 @@ class Architecture:
         discriminator: Widths of D's strided convolutions.
         condition: Channels that y is projected to before D sees it (HiFiC: 12).
         tiers: Named rates that one set of weights serves through gain vectors.
+        norm: What follows E's and G's convolutions, one of `NORMS`. ChannelNorm is the paper's;
+            the others are there to be compared with it, and only "channel" and "none" export.
+        conditional: Show D the latents too, as the paper does.
+        spectral: Hold D's convolutions by SpectralNorm, as the paper does.
+        scales: 1 is the paper's D; 2 adds another that sees pictures of half the size.
     """
 
     name: str
@@ -52,15 +59,28 @@ class Architecture:
     condition: int = 12
     tiers: tuple[str, ...] = TIERS
     deblock: bool = False
+    norm: str = "channel"
+    conditional: bool = True
+    spectral: bool = True
+    scales: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse shapes that do not end at one sixteenth of the picture."""
+        """Refuse what is no network, or does not end at one sixteenth of the picture."""
         if self.unshuffle * 2 ** (len(self.widths) - 1) != 16:
             raise ValueError(f"{self.name}: unshuffle x 2^(stages - 1) must be 16")
         if not len(self.widths) == len(self.encoder_blocks) == len(self.generator_blocks):
             raise ValueError(f"{self.name}: widths and blocks need one entry per stage")
         if self.deblock and not self.linear_path:
             raise ValueError(f"{self.name}: deblock needs linear_path")
+        if self.norm not in NORMS:
+            raise ValueError(f"{self.name}: norm must be one of {', '.join(NORMS)}")
+        if self.scales not in (1, 2):
+            raise ValueError(f"{self.name}: scales must be 1 or 2")
+        if self.edge_kernel % 2 == 0:
+            raise ValueError(f"{self.name}: edge_kernel must be odd")
+        sizes = (*self.widths, *self.discriminator, self.latent, self.hyper, self.condition)
+        if min(sizes) < 1 or min(*self.encoder_blocks, *self.generator_blocks) < 0:
+            raise ValueError(f"{self.name}: widths must be positive, blocks not negative")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -194,6 +214,8 @@ class Training:
         seed: Of crops, noise and first weights.
         bf16: Compute E, G, D and LPIPS in bfloat16 (autocast).
         perceptual: Whose features LPIPS compares: "alex", "squeeze", or "both", their mean.
+        warm: Begin the linear path at the PCA of patches; else it is random like all the rest.
+        changes: Fields of the architecture that differ from the preset's.
         losses: Weights of the loss.
     """
 
@@ -214,11 +236,20 @@ class Training:
     bf16: bool = True
     perceptual: str = "alex"
     losses: Losses = Losses()
+    warm: bool = True
+    changes: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def architecture(self) -> Architecture:
-        """Return the preset, with the one tier asked for."""
-        preset = PRESETS[self.preset]
-        return preset if self.tier is None else replace(preset, tiers=(self.tier,))
+        """Return the preset, with what is changed and the one tier asked for.
+
+        Raises:
+            HfxError: a change names no field, or makes no network.
+        """
+        tiers: dict[str, Any] = {} if self.tier is None else {"tiers": (self.tier,)}
+        try:
+            return replace(PRESETS[self.preset], **self.changes, **tiers)
+        except (TypeError, ValueError) as error:
+            raise HfxError(f"no such architecture: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -228,7 +259,8 @@ class Training:
     def from_dict(cls, values: dict[str, Any]) -> "Training":
         """Rebuild from `to_dict`."""
         losses: dict[str, Any] = {k: _frozen(v) for k, v in values["losses"].items()}
-        return cls(**{**values, "losses": Losses(**losses)})
+        changes = {k: _frozen(v) for k, v in values.get("changes", {}).items()}
+        return cls(**{**values, "losses": Losses(**losses), "changes": changes})
 
     def lr_at(self, step: int) -> float:
         """Return the factor on the learning rate at a step: up, level, down."""

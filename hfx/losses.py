@@ -42,7 +42,7 @@ def rate_distortion(zeta: Tensor, bpp: Tensor, d: Tensor) -> Tensor:
 
 
 def fooling(logits_fake: Tensor) -> Tensor:
-    r"""Eq. 1's generator side, non-saturating: :math:`E[-\log D(x', y)]` from D's logits."""
+    r"""Eq. 1's generator side, non-saturating, and Eq. 6's last: :math:`E[-\log D(x', y)]`."""
     return F.softplus(-logits_fake).mean()
 
 

@@ -14,7 +14,8 @@ class RateController:
         \quad \zeta^{(a)} \gg \zeta^{(b)}
 
     The paper, "Constrained Rate" (it says "Equation 3", it means Eq. 6). r(y) is a running mean
-    per tier with momentum `memory`; with 0 it is the last batch, the paper's own rule.
+    per tier with momentum `memory`; with 0 it is the last batch, the paper's own rule. Where both
+    weights are one, the rate is not constrained: the fixed zeta of Eq. 5.
 
     Attributes:
         zeta_a: Weights above the target, one a tier.
@@ -31,11 +32,11 @@ class RateController:
     rates: list[float | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Check that there is one weight pair a tier, and that a is above b."""
+        """Check that there is one weight pair a tier, and that a is not below b."""
         if not len(self.zeta_a) == len(self.zeta_b) == len(self.targets):
             raise ValueError("zeta_a, zeta_b and targets need one entry per tier")
-        if any(a <= b for a, b in zip(self.zeta_a, self.zeta_b, strict=True)):
-            raise ValueError("zeta_a must be greater than zeta_b")
+        if any(a < b for a, b in zip(self.zeta_a, self.zeta_b, strict=True)):
+            raise ValueError("zeta_a must not be less than zeta_b")
         self.rates = self.rates or [None] * len(self.targets)
 
     @classmethod

@@ -11,7 +11,7 @@ from torch import Tensor, optim
 
 from hfx import checkpoint
 from hfx.compressor import Compressor
-from hfx.config import Training
+from hfx.config import Architecture, Training
 from hfx.data import patch_basis
 from hfx.errors import WeightsError
 from hfx.networks import Discriminator
@@ -72,10 +72,14 @@ class Run:
         tensors, meta = checkpoint.read(path)
         if not {"settings", "step", "seconds", "rates"} <= meta.keys():
             raise WeightsError(f"{path} is not the checkpoint of a run")
-        for name in ("preset", "stage", "joint", "tier"):
-            theirs, ours = meta["settings"].get(name), getattr(self.settings, name)
-            if theirs != ours:
-                raise WeightsError(f"{path} is of a run with {name} {theirs}, not {ours}")
+        known = {f: meta["settings"].get(f) for f in ("preset", "stage", "joint", "tier")}
+        wanted = {f: getattr(self.settings, f) for f in known}
+        if known == wanted:  # what is changed from the preset may differ, too
+            known = Architecture.from_dict(meta["architecture"]).to_dict()
+            wanted = self.model.arch.to_dict()
+        for name, theirs in known.items():
+            if theirs != wanted[name]:
+                raise WeightsError(f"{path} is of a run with {name} {theirs}, not {wanted[name]}")
         checkpoint.restore("model", self.model, tensors)
         checkpoint.restore("average", self.average, tensors)
         checkpoint.restore_optimizer("optimizer", self.optimizer, tensors)
@@ -97,10 +101,19 @@ class Run:
 
     @torch.no_grad()
     def follow(self) -> None:
-        """Move the averaged weights towards the model's; quickly while the run is young."""
+        """Move the averaged weights towards the model's; quickly while the run is young.
+
+        What BatchNorm remembers of its batches is averaged like a weight.
+        """
         keep = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         averaged: list[Tensor] = list(self.average.parameters())
         current: list[Tensor] = list(self.model.parameters())
+        for ours, theirs in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            if ours.is_floating_point():
+                averaged.append(ours)
+                current.append(theirs)
+            else:
+                ours.copy_(theirs)  # a count of batches
         torch._foreach_lerp_(averaged, current, 1 - keep)
 
 
@@ -123,23 +136,27 @@ def parameter_groups(model: Compressor, settings: Training) -> list[dict[str, An
 
 
 def start(settings: Training, device: torch.device, pictures: list[np.ndarray]) -> Run:
-    """Build a run at step 0, warm-started from the pictures' PCA in stage 1.
+    """Build a run at step 0, warm-started from the pictures' PCA in stage 1 unless told not to.
 
     Raises:
-        HfxError: the losses name more or fewer tiers than the model has.
+        HfxError: the losses name more or fewer tiers than the model has, or the settings change
+            the architecture to one that cannot be.
     """
     torch.manual_seed(settings.seed)
     model = Compressor(settings.architecture())
     tiers = model.arch.tiers
-    if model.arch.linear_path and settings.stage == 1:
+    if model.arch.linear_path and settings.warm and settings.stage == 1:
         basis, std = patch_basis(pictures, model.arch.latent)
         model.warm_start(basis, std, tuple(WARM_STEPS[tier] for tier in tiers))
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    groups = parameter_groups(model, settings)
+    for network in model.children():  # BatchNorm would go on learning in a network that is frozen
+        network.train(any(p.requires_grad for p in network.parameters()))
     run = Run(
         settings=settings,
         model=model,
         average=copy.deepcopy(model).requires_grad_(False).eval(),
-        optimizer=adam(parameter_groups(model, settings), settings.lr, (0.9, 0.98)),
+        optimizer=adam(groups, settings.lr, (0.9, 0.98)),
         rate=RateController.from_losses(settings.losses.for_tiers(tiers)),
     )
     if settings.stage == 2:

@@ -12,6 +12,8 @@ from hfx.data import Batch
 from hfx.losses import distortion, fooling, mse255, rate_distortion, spotting, unevenness
 from hfx.run import Run
 
+GENERATOR, DISCRIMINATOR = "G", "D"  # the phases of a step
+
 
 def train_step(
     run: Run,
@@ -19,8 +21,9 @@ def train_step(
     judge: nn.Module | None,
     lpips: nn.Module | None,
     batch: Batch,
+    phases: str = GENERATOR + DISCRIMINATOR,
 ) -> dict[str, float]:
-    """Do one step: the generator's phase and, in stage 2, the discriminator's.
+    """Do one step: the generator's phase (Eq. 5; with D Eq. 6) and, in stage 2, D's (Eq. 1).
 
     Args:
         run: State of the run; its optimizers and its rate controller move on.
@@ -28,6 +31,7 @@ def train_step(
         judge: The same of `run.discriminator`.
         lpips: The perceptual distance, None for k_P = 0.
         batch: This process's share of the global batch.
+        phases: Which of them; whoever sits out is only measured.
 
     Returns what to log: means over the global batch.
     """
@@ -40,7 +44,7 @@ def train_step(
     # --- generator: E, G and the hyperprior. D is frozen, so no gradient can reach it.
     if run.discriminator is not None:
         run.discriminator.requires_grad_(False)
-    with half:
+    with half, torch.set_grad_enabled(GENERATOR in phases):
         out = model(batch.x, batch.tier.float(), (batch.noise_y, batch.noise_z))
         bpp = (out.bits_y + out.bits_z) / pixels  # (N,)
         mse = mse255(batch.x, out.x_hat)
@@ -56,20 +60,25 @@ def train_step(
         loss = rate_distortion(zeta, bpp, d)
         if run.discriminator is not None:
             loss = loss + losses.alpha * fooling(run.discriminator(out.x_hat, out.y_hat).float())
-    norm = update(run.optimizer, loss, settings.clip, settings.lr * factor)
-    row = {"grad_norm": norm, **means(loss=loss, mse=mse, lpips=perceptual, uneven=uneven)}
-    # what the coder would need, not the noisy rate that is descended: only it compares with r_t
-    row |= observe_rates(run, batch.tier, out.bits / pixels)
+    row: dict[str, float] = {}
+    if GENERATOR in phases:
+        row["grad_norm"] = update(run.optimizer, loss, settings.clip, settings.lr * factor)
+        # what the coder would need, not the noisy rate that is descended: only it is held at r_t
+        row |= observe_rates(run, batch.tier, out.bits / pixels)
+    row |= means(loss=loss, mse=mse, lpips=perceptual, uneven=uneven)
 
     # --- discriminator: real and fake share one latent each, in the same order.
     if judge is not None and run.discriminator is not None and run.optimizer_d is not None:
-        run.discriminator.requires_grad_(True)
+        learns = DISCRIMINATOR in phases
+        run.discriminator.requires_grad_(learns)
         x, y_hat = torch.cat([batch.x, out.x_hat.detach()]), out.y_hat.detach()
         with half:
             real, fake = judge(x, torch.cat([y_hat, y_hat])).float().chunk(2)
             loss_d = spotting(real, fake)
-        row["grad_norm_d"] = update(run.optimizer_d, loss_d, settings.clip, settings.lr_d * factor)
         row |= means(loss_d=loss_d, d_real=real, d_fake=fake)
+        if learns:
+            lr = settings.lr_d * factor
+            row["grad_norm_d"] = update(run.optimizer_d, loss_d, settings.clip, lr)
     return row
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from hfx.config import PRESETS, TIERS, Losses, Training
+from hfx.config import COMPACT, PRESETS, TIERS, Losses, Training
+from hfx.errors import HfxError
 
 SETTINGS = {  # Training's fields that are options of their own: what a plain number means
     "steps": "length of the run",
@@ -73,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--perceptual", choices=("alex", "squeeze", "both"),
                      default=argparse.SUPPRESS,
                      help="whose features LPIPS compares; both: their mean (alex)")  # fmt: skip
+    own.add_argument("--scratch", dest="warm", action="store_false", default=argparse.SUPPRESS,
+                     help="begin with random weights, not at the PCA of patches")  # fmt: skip
+    own.add_argument("--change", dest="changes", action="append", metavar="FIELD=VALUE",
+                     default=argparse.SUPPRESS,
+                     help="an architecture other than the preset's, once for each field: "
+                     "norm=instance, generator_blocks=0,0,2, spectral=false")  # fmt: skip
     for names, start in ((SETTINGS, default), (LOSSES, default.losses)):
         for name, meaning in names.items():
             value = getattr(start, name)
@@ -90,7 +97,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def settings_of(given: dict[str, Any], base: Training | None) -> Training:
-    """Change those settings that were given; `base` is a resumed run's, None for a new run."""
+    """Change those settings that were given; `base` is a resumed run's, None for a new run.
+
+    Raises:
+        HfxError: a change to the architecture is none.
+    """
     losses = base.losses if base else Losses()
     precision = given.get("precision", None if base else "auto")
     values: dict[str, Any] = {f.name: given[f.name] for f in fields(Training) if f.name in given}
@@ -102,7 +113,37 @@ def settings_of(given: dict[str, Any], base: Training | None) -> Training:
         if name in given
     }
     values["losses"] = replace(losses, **changed)
-    return replace(base or Training(), **values)
+    if "changes" in given:
+        values["changes"] = (base.changes if base else {}) | changes_of(given["changes"])
+    settings = replace(base or Training(), **values)
+    settings.architecture()  # says what is wrong before pictures are read
+    return settings
+
+
+def changes_of(given: list[str]) -> dict[str, Any]:
+    """Read FIELD=VALUE as the type of the field; numbers of a tuple are separated by commas.
+
+    Raises:
+        HfxError: there is no such field, or the value is not of its type.
+    """
+    found: dict[str, Any] = {}
+    known = [f.name for f in fields(COMPACT) if f.name not in ("name", "tiers")]
+    for one in given:
+        name, _, text = (part.strip() for part in one.partition("="))
+        if name not in known:
+            raise HfxError(f"--change {one}: fields are {', '.join(known)}")
+        now = getattr(COMPACT, name)
+        try:
+            if isinstance(now, bool):
+                found[name] = {"true": True, "false": False}[text.lower()]
+            elif isinstance(now, tuple):
+                found[name] = tuple(int(number) for number in text.split(","))
+            else:
+                found[name] = type(now)(text)
+        except (KeyError, ValueError):
+            shown = ",".join(map(str, now)) if isinstance(now, tuple) else str(now).lower()
+            raise HfxError(f"--change {name} takes a value like {shown}, not {text!r}") from None
+    return found
 
 
 def bf16_pays() -> bool:

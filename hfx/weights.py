@@ -21,6 +21,7 @@ from hfx.prior import Prior
 M = TypeVar("M", bound=nn.Module)
 FORMAT = 1
 LIMIT = 1 << 30  # bytes; a larger file is not one of ours
+EXPORTED = ("channel", "none")  # norms that see one pixel and remember nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,9 @@ class Weights:
         prior: The exact side of the hyperprior.
         fingerprint: 8 bytes, in every file these weights write.
         about: Where they come from: steps, minutes, data, losses.
+
+    Raises:
+        WeightsError: the architecture has a norm that sees more than one pixel.
     """
 
     arch: Architecture
@@ -50,6 +54,13 @@ class Weights:
     about: dict[str, Any]
     gan: Generator | None = None
     realism: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.arch.norm not in EXPORTED:
+            raise WeightsError(
+                f"a model with norm {self.arch.norm} makes no codec: the tiles of a picture must "
+                f"give what the whole gives; train one with norm {' or '.join(EXPORTED)}"
+            )
 
 
 def places(name: str = "compact") -> Iterator[Path]:

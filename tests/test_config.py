@@ -5,7 +5,17 @@ import pytest
 import torch
 
 from hfx.compressor import Compressor
-from hfx.config import COMPACT, PAPER, PRESETS, RATE_TARGETS, TIERS, Architecture, Losses, Training
+from hfx.config import (
+    COMPACT,
+    PAPER,
+    PRESETS,
+    RATE_TARGETS,
+    TIERS,
+    TINY,
+    Architecture,
+    Losses,
+    Training,
+)
 from hfx.errors import HfxError
 
 
@@ -41,7 +51,8 @@ def test_an_unknown_or_missing_field_is_refused():
 
 def test_an_architecture_from_before_a_field_was_added_still_loads():
     values = COMPACT.to_dict()
-    del values["deblock"]
+    for name in ("deblock", "norm", "conditional", "spectral", "scales"):
+        del values[name]
     assert Architecture.from_dict(values) == dataclasses.replace(COMPACT, deblock=False)
 
 
@@ -63,6 +74,39 @@ def test_settings_from_before_a_field_was_added_still_load():
     values = json.loads(json.dumps(Training().to_dict()))
     del values["tier"]
     assert Training.from_dict(values) == Training()
+
+
+def test_a_changed_architecture_survives_json_and_stays_hashable():
+    settings = Training(preset="tiny", changes={"norm": "instance", "generator_blocks": (0, 0, 2)})
+    again = Training.from_dict(json.loads(json.dumps(settings.to_dict())))
+    assert again == settings and hash(again) == hash(settings)
+    assert again.architecture() == dataclasses.replace(
+        TINY, norm="instance", generator_blocks=(0, 0, 2)
+    )
+
+
+def test_settings_without_changes_are_the_preset():
+    values = json.loads(json.dumps(Training(preset="tiny").to_dict()))
+    for name in ("changes", "warm", "perceptual"):
+        del values[name]
+    assert Training.from_dict(values).architecture() == TINY
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"depth": 3}, "depth"),
+        ({"norm": "layer"}, "channel, instance, batch, none"),
+        ({"scales": 3}, "1 or 2"),
+        ({"edge_kernel": 4}, "odd"),
+        ({"latent": 0}, "positive"),
+        ({"generator_blocks": (0, -1, 1)}, "negative"),
+        ({"widths": 24}, "len"),
+    ],
+)
+def test_what_makes_no_architecture_is_said(changes, said):
+    with pytest.raises(HfxError, match=f"no such architecture: .*{said}"):
+        Training(preset="tiny", changes=changes).architecture()
 
 
 def test_one_tier_alone_takes_its_own_weights_and_target():

@@ -32,6 +32,14 @@ def test_crops_depend_on_seed_and_step_only():
     assert not torch.equal(first.at(1, CPU).noise_y, crops(seed=1).at(1, CPU).noise_y)
 
 
+def test_the_window_s_corner_depends_on_seed_and_step_alone():
+    corners = [crops().at(step, CPU).corner for step in range(40)]
+    assert corners == [crops().at(step, CPU, 1, 2).corner for step in range(40)]
+    assert corners != [crops(seed=1).at(step, CPU).corner for step in range(40)]
+    assert {type(side) for corner in corners for side in corner} == {int}
+    assert min(map(min, corners)) == 0 and max(map(max, corners)) == 15
+
+
 @pytest.mark.parametrize("step", [0, 1])
 @pytest.mark.parametrize("world", [2, 3])
 def test_slices_over_processes_make_the_global_batch(step, world):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hfx import bitstream, checkpoint
+from hfx import bitstream, checkpoint, tiles
 from hfx import export as module
 from hfx.codec import Codec
 from hfx.config import TIERS, Training
@@ -16,6 +16,7 @@ from hfx.data import held_out
 from hfx.errors import HfxError, WeightsError
 from hfx.export import analyse, calibrate, export, freeze, integers, mean_rate, rebase
 from hfx.image import load
+from tests.synthetic import run_of
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +135,21 @@ def test_a_missing_run(tmp_path):
     with pytest.raises(WeightsError, match="does not exist"):
         export(tmp_path / "no-run", tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_a_norm_that_sees_more_than_a_pixel_makes_no_weights(tmp_path, norm):
+    run = run_of(changes={"norm": norm})
+    run.save(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(WeightsError, match=f"norm {norm} makes no codec.*channel or none"):
+        export(tmp_path, tmp_path / "w.safetensors")
+    assert not (tmp_path / "w.safetensors").exists()
+
+
+def test_without_a_norm_tiles_still_give_what_the_whole_gives(tmp_path, portrait):
+    run = run_of(changes={"norm": "none"})
+    run.save(tmp_path / "checkpoint.safetensors")
+    codec = Codec(export(tmp_path, tmp_path / "w.safetensors"))
+    rgb = portrait[:192, :256]
+    whole, cut = (tiles.analyse(codec.weights.encoder, codec.halo_e, rgb, t) for t in (96, 4))
+    torch.testing.assert_close(whole, cut, atol=1e-4, rtol=1e-4)

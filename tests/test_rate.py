@@ -52,8 +52,15 @@ def test_a_batch_gone_wrong_is_not_remembered():
 def test_what_makes_no_controller():
     with pytest.raises(ValueError, match="per tier"):
         controller(targets=(0.2,))
-    with pytest.raises(ValueError, match="greater"):
-        controller(zeta_a=(8.0, 0.5))
+    with pytest.raises(ValueError, match="less"):
+        controller(zeta_a=(8.0, 0.4))
+
+
+def test_equal_weights_are_a_fixed_zeta():
+    rate = controller(zeta_a=(2.0, 0.5), zeta_b=(2.0, 0.5))
+    for bpp in (0.0, 9.0):
+        rate.observe(0, bpp)
+        assert rate.zeta(0) == 2.0
 
 
 def test_it_is_built_from_the_loss_settings():

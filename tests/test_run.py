@@ -115,6 +115,46 @@ def test_the_average_follows_fast_then_slowly():
     torch.testing.assert_close(run.average.z_index, before + 0.1)
 
 
+def test_the_average_remembers_batches_as_the_model_does():
+    run = run_of(changes={"norm": "batch"}, ema=0.5)
+    step(run, 3)
+    pairs = list(zip(run.average.named_buffers(), run.model.named_buffers(), strict=True))
+    assert pairs
+    for (name, ours), (_, theirs) in pairs:
+        if name.endswith("num_batches_tracked"):
+            assert ours == theirs == 3
+    before = [b.clone() for b in run.average.buffers()]
+    run.step = 10_000
+    run.follow()
+    for old, new, theirs in zip(before, run.average.buffers(), run.model.buffers(), strict=True):
+        if old.is_floating_point():
+            torch.testing.assert_close(new, (old + theirs) / 2)
+            assert not torch.equal(old, new)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_frozen_encoder_does_not_go_on_remembering_batches(joint):
+    run = run_of(stage=2, joint=joint, changes={"norm": "batch"})
+    before = [b.clone() for b in run.model.encoder.buffers()]
+    step(run)
+    same = [torch.equal(a, b) for a, b in zip(before, run.model.encoder.buffers(), strict=True)]
+    assert all(same) != joint
+    assert run.model.generator.training
+
+
+def test_a_start_from_scratch_knows_no_pictures():
+    warm, cold = run_of(), run_of(warm=False)
+    assert not same(warm.model, cold.model)
+    assert warm.model.arch == cold.model.arch
+    with torch.no_grad():
+        x = batch_of(warm).x
+        error = [
+            float((r.model(x, torch.zeros(len(x))).x_hat - x).square().mean())
+            for r in (warm, cold)
+        ]
+    assert error[0] < error[1] / 2
+
+
 def test_what_cannot_be_resumed_is_said(tmp_path):
     run = run_of()
     run.save(tmp_path / "c")
@@ -122,6 +162,8 @@ def test_what_cannot_be_resumed_is_said(tmp_path):
         run_of(stage=2).load(tmp_path / "c")
     with pytest.raises(WeightsError, match="tier None, not low"):
         run_of(tier="low").load(tmp_path / "c")
+    with pytest.raises(WeightsError, match="norm channel, not none"):
+        run_of(changes={"norm": "none"}).load(tmp_path / "c")
     checkpoint.write(tmp_path / "w", {"encoder.x": torch.zeros(1)}, {"format": 1})
     with pytest.raises(WeightsError, match="not the checkpoint of a run"):
         run.load(tmp_path / "w")

@@ -6,7 +6,7 @@ from torch import nn
 
 from hfx import step as steps
 from hfx.compressor import Reconstruction
-from hfx.step import observe_rates, train_step, update
+from hfx.step import observe_rates, train_step, update, window
 from tests.synthetic import NO_LPIPS, batch_of, run_of
 
 
@@ -170,6 +170,31 @@ def test_the_learning_rate_crosses_all_phases():
         train_step(run, run.model, None, None, batch_of(run, run.step))
         rates.append(run.optimizer.param_groups[0]["lr"] / run.settings.lr)
     assert rates == pytest.approx([0.5, 1, 1, 1, 1, 0.5])
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (15, 15), (3, 12)])
+def test_the_window_lies_inside_the_crop(corner):
+    x = torch.arange(64 * 64.0).reshape(1, 1, 64, 64)
+    cut = window(x, corner)
+    assert cut.shape == (1, 1, 48, 48)
+    assert cut[0, 0, 0, 0] == x[0, 0, corner[0], corner[1]]
+    assert cut[0, 0, -1, -1] == x[0, 0, corner[0] + 47, corner[1] + 47]
+
+
+def test_lpips_sees_the_same_window_of_both():
+    run, seen = run_of(), []
+
+    def spy(x, x_hat):
+        seen.append((x.detach(), x_hat.detach()))
+        return (x - x_hat).square().mean((1, 2, 3))
+
+    batch = batch_of(run, 5)
+    with torch.no_grad():
+        x_hat = run.model(batch.x, batch.tier.float()).x_hat
+    train_step(run, run.model, None, spy, batch)
+    ((x, y),) = seen
+    assert torch.equal(x, window(batch.x, batch.corner))
+    torch.testing.assert_close(y, window(x_hat, batch.corner))
 
 
 def test_bfloat16_is_close_to_float32():

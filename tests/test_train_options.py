@@ -1,6 +1,7 @@
 import pytest
 
 from hfx.config import Losses, Training
+from hfx.errors import HfxError
 from hfx.train_options import LOSSES, SETTINGS, bf16_pays, parser, settings_of
 
 NEEDED = ["--data", "d", "--out", "o"]
@@ -19,14 +20,53 @@ def test_every_setting_has_an_option():
     line = (
         "--preset tiny --tier low --stage 2 --joint --steps 7 --batch 2 --crop 64 --lr 0.5 "
         "--lr-d 0.25 --warmup 3 --decay 4 --clip 2 --ema 0.5 --seed 9 --k-M 0.1 --k-P 0 "
-        "--k-S 0.3 --alpha 0.2 --rate-memory 0 --zeta-a 3 --zeta-b 1 --rate-targets 0.2"
+        "--k-S 0.3 --alpha 0.2 --rate-memory 0 --zeta-a 3 --zeta-b 1 --rate-targets 0.2 "
+        "--perceptual both --scratch --change norm=none"
     )
     losses = Losses(
         0.1, 0.0, 0.3, 0.2, zeta_a=(3.0,), zeta_b=(1.0,), rate_targets=(0.2,), rate_memory=0
     )
     assert settings(*line.split()) == Training(
-        "tiny", 2, True, "low", 7, 2, 64, 0.5, 0.25, 3, 4, 2.0, 0.5, 9, False, losses
-    )
+        "tiny", 2, True, "low", 7, 2, 64, 0.5, 0.25, 3, 4, 2.0, 0.5, 9, False, "both", losses,
+        warm=False, changes={"norm": "none"},
+    )  # fmt: skip
+
+
+def test_changes_are_read_as_their_fields_types():
+    line = "norm=instance generator_blocks=0,0,2 spectral=False linear_path=false deblock=false"
+    given = [word for change in line.split() for word in ("--change", change)]
+    assert settings("--preset", "tiny", *given).changes == {
+        "norm": "instance",
+        "generator_blocks": (0, 0, 2),
+        "spectral": False,
+        "linear_path": False,
+        "deblock": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("depth=3", "fields are .*generator_blocks"),
+        ("tiers=low", "fields are"),
+        ("norm", "norm must be one of"),
+        ("norm=layer", "norm must be one of channel, instance"),
+        ("scales=two", "scales takes a value like 1, not 'two'"),
+        ("spectral=maybe", "spectral takes a value like true, not 'maybe'"),
+        ("widths=16,big", "widths takes a value like 96,160,256, not '16,big'"),
+        ("widths=16,24", "unshuffle"),
+    ],
+)
+def test_a_change_that_is_none_is_refused(change, said):
+    with pytest.raises(HfxError, match=said):
+        settings("--change", change)
+
+
+def test_a_resumed_run_keeps_its_changes():
+    base = Training(preset="tiny", changes={"norm": "batch"})
+    assert settings("--resume", base=base).changes == {"norm": "batch"}
+    more = settings("--resume", "--change", "hyper=16", base=base)
+    assert more.changes == {"norm": "batch", "hyper": 16}
 
 
 def test_a_resumed_run_keeps_what_is_not_given():

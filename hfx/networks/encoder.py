@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hfx.config import Architecture
-from hfx.networks.layers import ChannelNorm, ResidualBlock, down
+from hfx.networks.layers import ResidualBlock, down, norm_of
 
 
 class Encoder(nn.Module):
@@ -30,13 +30,13 @@ class Encoder(nn.Module):
         layers: list[nn.Module] = [
             nn.PixelUnshuffle(u),
             nn.Conv2d(3 * u * u, w[0], k, padding=k // 2),
-            ChannelNorm(w[0]),
+            norm_of(arch.norm, w[0]),
             nn.ReLU(),
         ]
         for stage, blocks in enumerate(arch.encoder_blocks):
             if stage:
-                layers.append(down(w[stage - 1], w[stage]))
-            layers += [ResidualBlock(w[stage]) for _ in range(blocks)]
+                layers.append(down(w[stage - 1], w[stage], arch.norm))
+            layers += [ResidualBlock(w[stage], arch.norm) for _ in range(blocks)]
         self.stack = nn.Sequential(*layers)
         self.head = nn.Conv2d(w[-1], arch.latent, 3, padding=1)
         self.linear = nn.Conv2d(3, arch.latent, 16, stride=16) if arch.linear_path else None

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from hfx.config import Architecture
-from hfx.networks.layers import ChannelNorm, ResidualBlock, pick_tier, up
+from hfx.networks.layers import ResidualBlock, norm_of, pick_tier, up
 
 
 class Generator(nn.Module):
@@ -30,15 +30,19 @@ class Generator(nn.Module):
         super().__init__()
 
         w, u, k = arch.widths, arch.unshuffle, arch.edge_kernel
-        self.head = nn.Sequential(nn.Conv2d(arch.latent, w[-1], 3, padding=1), ChannelNorm(w[-1]))
+        self.head = nn.Sequential(
+            nn.Conv2d(arch.latent, w[-1], 3, padding=1), norm_of(arch.norm, w[-1])
+        )
         self.log_gain = nn.Parameter(torch.zeros(len(arch.tiers), w[-1]))
         layers: list[nn.Module] = []
         for stage in reversed(range(len(w))):
             if stage == 0:
                 self.coarse = len(layers)  # layers before the finest resolution
-            layers += [ResidualBlock(w[stage]) for _ in range(arch.generator_blocks[stage])]
+            layers += [
+                ResidualBlock(w[stage], arch.norm) for _ in range(arch.generator_blocks[stage])
+            ]
             if stage:
-                layers.append(up(w[stage], w[stage - 1]))
+                layers.append(up(w[stage], w[stage - 1], arch.norm))
         self.stack = nn.Sequential(*layers)
         self.tail = nn.Conv2d(w[0], 3 * u * u, k, padding=k // 2)
         self.shuffle = nn.PixelShuffle(u)

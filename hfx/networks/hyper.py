@@ -10,6 +10,8 @@ from hfx.entropy.scales import index_of_sigma
 class HyperAnalysis(nn.Module):
     r""":math:`z = h_a(y)`, four times smaller than y (Balle 2018; HiFiC, Figure 2).
 
+    With h_s it is the probability model P that section 3.1 of the paper asks for.
+
     Shapes: y (N, C_y, h, w), h and w multiples of 4, to z (N, C_z, h/4, w/4).
     """
 
@@ -32,6 +34,8 @@ class HyperAnalysis(nn.Module):
 
 class HyperSynthesis(nn.Module):
     r""":math:`(\mu, t) = h_s(\hat z)`: mean and scale-table index of every latent.
+
+    The other half of the probability model P (section 3.1 of the paper).
 
     Two stacks of transposed convolutions and ReLU only, so that `hfx.entropy.fixedpoint` can run
     them exactly in integers. t is real here; `sigma_of_index` turns it into sigma.

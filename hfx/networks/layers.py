@@ -1,4 +1,4 @@
-"""The building blocks of Figure 1: ChannelNorm, residual blocks, strided convolutions."""
+"""The building blocks of Figure 1: normalisation, residual blocks, strided convolutions."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ class ChannelNorm(nn.Module):
     r"""Normalise each pixel over its channels, :math:`\gamma_c (f_c - \mu) / \sigma + \beta_c`.
 
     One pixel sees no other, so the networks stay local and a tile of a picture gives what the
-    whole picture gives. Reference: HiFiC, section 3.2, arXiv:2006.09965.
+    whole picture gives. Of Figure 1; reference: HiFiC, section 3.2, arXiv:2006.09965.
 
     Shapes: (N, C, H, W) to the same.
     """
@@ -23,21 +23,39 @@ class ChannelNorm(nn.Module):
         return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+def norm_of(kind: str, channels: int) -> nn.Module:
+    """Return one of `Architecture.norm`'s layers: the paper compares normalisation layers.
+
+    InstanceNorm takes mean and deviation of each channel over the whole picture, BatchNorm over
+    all crops of a batch, and once trained over what it remembers of them.
+    """
+    match kind:
+        case "channel":
+            return ChannelNorm(channels)
+        case "instance":
+            return nn.InstanceNorm2d(channels, eps=1e-3, affine=True)
+        case "batch":
+            return nn.BatchNorm2d(channels, eps=1e-3)
+        case "none":
+            return nn.Identity()
+    raise ValueError(f"there is no norm {kind}")
+
+
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with ChannelNorm, added to their input (Figure 1).
+    """Two normalised 3x3 convolutions, added to their input (Figure 1).
 
     Shapes: (N, C, H, W) to the same.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: str = "channel") -> None:
         super().__init__()
 
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
-            ChannelNorm(channels),
+            norm_of(norm, channels),
             nn.ReLU(),
             nn.Conv2d(channels, channels, 3, padding=1),
-            ChannelNorm(channels),
+            norm_of(norm, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,18 +63,18 @@ class ResidualBlock(nn.Module):
         return x + self.body(x)
 
 
-def down(c_in: int, c_out: int) -> nn.Sequential:
-    """Halve the resolution: strided 3x3 convolution, ChannelNorm, ReLU."""
+def down(c_in: int, c_out: int, norm: str = "channel") -> nn.Sequential:
+    """Halve the resolution (Figure 1): strided 3x3 convolution, normalisation, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), ChannelNorm(c_out), nn.ReLU()
+        nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), norm_of(norm, c_out), nn.ReLU()
     )
 
 
-def up(c_in: int, c_out: int) -> nn.Sequential:
-    """Double the resolution: transposed 3x3 convolution, ChannelNorm, ReLU."""
+def up(c_in: int, c_out: int, norm: str = "channel") -> nn.Sequential:
+    """Double the resolution (Figure 1): transposed 3x3 convolution, normalisation, ReLU."""
     return nn.Sequential(
         nn.ConvTranspose2d(c_in, c_out, 3, stride=2, padding=1, output_padding=1),
-        ChannelNorm(c_out),
+        norm_of(norm, c_out),
         nn.ReLU(),
     )
 

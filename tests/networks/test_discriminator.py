@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -74,6 +76,47 @@ def test_the_judgement_depends_on_the_latents(judge):
     judge.eval()
     x, y_hat = torch.rand(1, 3, 32, 32), torch.randn(1, TINY.latent, 2, 2)
     assert not torch.equal(judge(x, y_hat), judge(x, -y_hat))
+
+
+def test_without_its_condition_it_judges_pictures_alone():
+    judge = Discriminator(replace(TINY, conditional=False)).eval()
+    x, y_hat = torch.rand(1, 3, 32, 32), torch.randn(1, TINY.latent, 2, 2)
+    assert torch.equal(judge(x, y_hat), judge(x, -y_hat))
+    assert seen(judge, x, y_hat).shape == x.shape
+    assert not [n for n, _ in judge.named_parameters() if n.startswith("condition")]
+
+
+def test_without_spectral_norm_convolutions_are_plain():
+    judge = Discriminator(replace(TINY, spectral=False))
+    assert len(convolutions(judge)) == len(TINY.discriminator) + 2
+    assert not any(parametrize.is_parametrized(m) for m in judge.modules())
+
+
+def test_a_second_scale_sees_half_the_picture_and_weighs_as_much():
+    judge = Discriminator(replace(TINY, scales=2)).eval()
+    x, y_hat = torch.rand(2, 3, 64, 64), torch.randn(2, TINY.latent, 4, 4)
+    shown = []
+    judge.coarse.register_forward_pre_hook(lambda module, args: shown.append(args[0]))
+    logits = judge(x, y_hat)
+    assert [t.shape[2:] for t in shown] == [(32, 32)]
+    torch.testing.assert_close(shown[0][:, :3], torch.nn.functional.avg_pool2d(x, 2) * 2 - 1)
+    assert logits.shape[:2] == (2, 2)
+    widths = [[c.out_channels for c in convolutions(d)] for d in (judge.stack, judge.coarse)]
+    assert widths[0] == widths[1]
+    plain = Discriminator(replace(TINY, scales=2, spectral=False))
+    with torch.no_grad():  # each scale has one opinion, and their mean is the mean of two
+        for stack, opinion in ((plain.stack, 1.0), (plain.coarse, 5.0)):
+            convolutions(stack)[-1].weight.zero_()
+            convolutions(stack)[-1].bias.fill_(opinion)
+    torch.testing.assert_close(plain(x, y_hat).mean(), torch.tensor(3.0))
+
+
+def test_two_scales_judge_pairs_apart_from_each_other():
+    judge = Discriminator(replace(TINY, scales=2)).eval()
+    x, y_hat = torch.rand(2, 3, 64, 64), torch.randn(2, TINY.latent, 4, 4)
+    real, fake = judge(torch.cat([x, 1 - x]), torch.cat([y_hat, y_hat])).chunk(2)
+    torch.testing.assert_close(real, judge(x, y_hat))
+    torch.testing.assert_close(fake, judge(1 - x, y_hat))
 
 
 def test_autocast_keeps_the_power_iteration_in_float32(judge):

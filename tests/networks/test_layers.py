@@ -1,7 +1,11 @@
 import pytest
 import torch
+from torch import nn
 
-from hfx.networks.layers import ChannelNorm, ResidualBlock, down, pick_tier, up
+from hfx.config import NORMS
+from hfx.networks.layers import ChannelNorm, ResidualBlock, down, norm_of, pick_tier, up
+
+NORM_LAYERS = (ChannelNorm, nn.InstanceNorm2d, nn.BatchNorm2d, nn.Identity)
 
 
 def test_channel_norm_is_its_formula():
@@ -25,6 +29,34 @@ def test_channel_norm_sees_one_pixel_only():
 def test_channel_norm_does_not_care_how_memory_is_laid_out():
     x, norm = torch.randn(2, 8, 4, 4), ChannelNorm(8)
     torch.testing.assert_close(norm(x), norm(x.to(memory_format=torch.channels_last)))
+
+
+@pytest.mark.parametrize(("kind", "over"), [("instance", (2, 3)), ("batch", (0, 2, 3))])
+def test_other_norms_are_their_formula(kind, over):
+    x = torch.randn(3, 8, 5, 7) * 3 + 1
+    mu, var = x.mean(over, keepdim=True), x.var(over, keepdim=True, correction=0)
+    torch.testing.assert_close(norm_of(kind, 8)(x), (x - mu) / (var + 1e-3).sqrt())
+
+
+def test_norms_learn_a_scale_and_a_shift_per_channel():
+    sizes = {k: sum(p.numel() for p in norm_of(k, 8).parameters()) for k in NORMS}
+    assert sizes == {"channel": 16, "instance": 16, "batch": 16, "none": 0}
+
+
+def test_an_unknown_norm_is_refused():
+    with pytest.raises(ValueError, match="layer"):
+        norm_of("layer", 8)
+
+
+@pytest.mark.parametrize("make", [lambda n: ResidualBlock(8, n), lambda n: down(8, 8, n),
+                                  lambda n: up(8, 8, n)])  # fmt: skip
+@pytest.mark.parametrize("kind", NORMS)
+def test_every_block_takes_every_norm(make, kind):
+    expected = type(norm_of(kind, 8))
+    block = make(kind)
+    assert block(torch.randn(2, 8, 8, 8)).isfinite().all()
+    found = [m for m in block.modules() if isinstance(m, NORM_LAYERS)]
+    assert found and all(type(m) is expected for m in found)
 
 
 def test_residual_block_without_its_body_is_the_identity():
