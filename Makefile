@@ -60,6 +60,7 @@ results: $(VENV)/.installed-test ## measure everything in data/results anew (KOD
 	$(BIN)/python experiments/realism.py --kodak $(KODAK) --data $(TRAIN) --out $(RESULTS)
 	$(BIN)/python experiments/refinement.py --data $(KODAK) --out $(RESULTS)/refinement.csv \
 		--pictures 8 --steps 2 5 10 20 --views moved
+	$(BIN)/python experiments/phase.py --data $(KODAK) --out $(RESULTS)/phase.csv
 	$(BIN)/python experiments/neighbours.py --data $(TRAIN) --out $(RESULTS)
 	$(BIN)/python experiments/restoration.py --data $(TRAIN) --test $(KODAK) \
 		--out $(RESULTS)/restoration.csv

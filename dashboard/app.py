@@ -16,8 +16,11 @@ keep_shown()  # before anything else: every moment counts
 PAGES = [
     st.Page(HERE / "views" / "compress.py", title="Compress", url_path="compress", default=True),
     st.Page(HERE / "views" / "bits.py", title="Where the bits go", url_path="bits"),
+    st.Page(HERE / "views" / "tradeoffs.py", title="Trade-offs", url_path="tradeoffs"),
+    st.Page(HERE / "views" / "train.py", title="Train lab", url_path="train"),
     st.Page(HERE / "views" / "boosting.py", title="XGBoost lab", url_path="boosting"),
     st.Page(HERE / "views" / "study.py", title="Which is real?", url_path="study"),
+    st.Page(HERE / "views" / "paper.py", title="The paper", url_path="paper"),
 ]
 
 ICON = HERE / "assets" / "icon.png"  # an icon by name or emoji would be fetched from elsewhere

@@ -167,7 +167,7 @@ def read_back(codec: hfx.Codec, data: bytes, encode_seconds: float) -> Coded:
     begun = time.perf_counter()
     latents = codec.read(bitstream.read(data))
     seconds = time.perf_counter() - begun
-    setting = f"quality {round(hfx.info(data)['quality'], 1):g}"
+    setting = f"quality {round(hfx.info(data)['quality'], 1) + 0:g}"
     return Coded(data, setting, encode_seconds, seconds, latents.level, latents.crc)
 
 

@@ -44,7 +44,7 @@ class Finding:
 
 
 def audit(name: str, rows: Rows) -> list[Finding]:
-    """Check a table with columns fid, kid, lpips, psnr and mse.
+    """Check a Table 3: its columns fid, kid, lpips, psnr and mse.
 
     Raises:
         HfxError: there are fewer than three rows, through which any line would pass.

@@ -38,7 +38,7 @@ class Reconstruction(NamedTuple):
 
 
 def round_straight_through(v: Tensor) -> Tensor:
-    """Round, and let the gradient pass as if nothing had happened (the paper, section 3.3)."""
+    """Round, and let the gradient pass as if nothing had happened: Q of Figure 1."""
     return v + (v.round() - v).detach()
 
 

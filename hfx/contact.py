@@ -37,7 +37,7 @@ def sheet(
     tell: Tell = silent,
     step: Step = silent,
 ) -> None:
-    """Write the sheet of at most 8 pictures, evenly chosen, as a PNG.
+    """Write Table 2: a sheet of at most 8 pictures, evenly chosen, as a PNG.
 
     Args:
         codec: Ours, with its neighbour models.

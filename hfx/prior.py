@@ -30,7 +30,7 @@ HALO = 2
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """p(z) and p(y | z) as integer tables and integer arithmetic.
+    """p(z) and p(y | z), the P of the paper's section 3.1, in integer tables and arithmetic.
 
     Attributes:
         mean: h_s for mu, as exact layers.

@@ -123,7 +123,14 @@ def write(path: Path, names: Sequence[str], rows: Sequence[dict[str, Any]]) -> N
 
 
 def summarise(rows: Sequence[Row], path: Path) -> list[dict[str, Any]]:
-    """Average over pictures, write `*_summary.csv` beside the table, and return its lines.
+    """Write `means` as `*_summary.csv` beside the table, and return its lines."""
+    lines = means(rows)
+    write(path.with_name(f"{path.stem}_summary.csv"), SUMMARY, lines)
+    return lines
+
+
+def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Average over pictures: a line a codec and tier, or setting.
 
     A measure that any picture lacks is blank: a mean over the others would flatter or blame.
     Over all Kodak photographs, and no others, the published numbers stand below ours.
@@ -144,7 +151,6 @@ def summarise(rows: Sequence[Row], path: Path) -> list[dict[str, Any]]:
         lines += published("kodak")
     tiers = [*dict.fromkeys(row.tier for row in rows if row.tier), ""]
     lines.sort(key=lambda line: tiers.index(line["tier"]) if line["tier"] in tiers else -1)
-    write(path.with_name(f"{path.stem}_summary.csv"), SUMMARY, lines)
     return lines
 
 

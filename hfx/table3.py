@@ -70,7 +70,7 @@ def table3(
     tell: Tell = silent,
     step: Step = silent,
 ) -> list[Quality]:
-    """Measure what the CSV does not hold yet, writing it after every picture.
+    """Measure what Table 3's CSV does not hold yet, writing it after every picture.
 
     Args:
         codec: Ours.

@@ -51,7 +51,7 @@ def table1(
     tell: Callable[[str], None] = lambda line: None,
     step: Callable[[], None] = lambda: None,
 ) -> list[Size]:
-    """Measure what the CSV does not hold yet, writing it after every picture.
+    """Measure what Table 1's CSV does not hold yet, writing it after every picture.
 
     Args:
         codec: The weights and their neighbour models.

@@ -30,7 +30,7 @@ _DECISIONS = stream.model.Categorical(perfect=False)  # no, yes; probabilities c
 
 
 class Encoder:
-    """A stream being written: what is added first is read first."""
+    """A stream being written, what is added first is read first: section 3.1's entropy coder."""
 
     def __init__(self) -> None:
         self._coder, self._codes = stream.queue.RangeEncoder(), [np.zeros(0, np.int64)]
@@ -87,7 +87,7 @@ class Encoder:
 
 
 class Decoder:
-    """A stream being read, with the calls that wrote it, in the same order.
+    """A stream being read (section 3.1), with the calls that wrote it, in the same order.
 
     `finish` must be called at the end: it refuses anything too long, nearly all that is cut
     short, and most garbage, because encoding what was decoded must give the same bytes; a damaged

@@ -71,7 +71,7 @@ def _at_least_float32(v: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gaussian_bits(v: Tensor, sigma: Tensor) -> Tensor:
-    r"""Bits of each element under a zero-mean Gaussian integrated over unit bins.
+    r"""Bits of each element under a zero-mean Gaussian integrated over unit bins: r(y) of Eq. 5.
 
     .. math:: x = -\log_2 \left(\Phi\left(\frac{1/2 - |v|}{\sigma}\right)
               - \Phi\left(\frac{-1/2 - |v|}{\sigma}\right)\right), \quad

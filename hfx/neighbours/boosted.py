@@ -31,7 +31,7 @@ SMALL = 1 << 10  # rows
 
 @dataclass(frozen=True, eq=False)
 class Boosted:
-    """A neighbour model of boosted trees.
+    """A neighbour model of boosted trees: the XGBoost block of Figure 1.
 
     Attributes:
         plan: Order and window it was fitted for.

@@ -20,7 +20,7 @@ PATTERNS: dict[str, list[list[int]]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Who is coded before whom, and what is looked at.
+    """Who is coded before whom, and what the XGBoost block of Figure 1 looks at.
 
     Attributes:
         window: Side of the square of neighbours, odd; the paper's is 7.

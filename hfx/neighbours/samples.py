@@ -125,5 +125,5 @@ def bytes_of(codec: Codec, model: coding.Model, latents: Sequence[Latents]) -> t
 
 
 def cost(margin: NDArray[np.floating], answers: NDArray[np.bool_]) -> float:
-    """Return the bits of answers under margins in nats."""
+    """Return the bits of answers under margins in nats: L, in the place of Eq. 3's squares."""
     return float(np.logaddexp(0, np.where(answers, -margin, margin)).sum() / np.log(2))

@@ -70,7 +70,8 @@ def server(tmp_path_factory):
         weights.find()
     except hfx.WeightsError as error:
         pytest.skip(f"no weights here: {error}")
-    with serving(tmp_path_factory.mktemp("server") / "log.txt") as address:
+    folder = tmp_path_factory.mktemp("server")
+    with serving(folder / "log.txt", HFX_LAB=str(folder / "lab")) as address:
         yield address
 
 
