@@ -407,8 +407,8 @@ from pathlib import Path
 import nbformat
 
 for path in sorted(Path().glob("[0-9][0-9]_*.ipynb")):
-    title, _, about_it, *_ = nbformat.read(path, as_version=4).cells[0].source.splitlines()
-    print(title.removeprefix("# "), "|", about_it.strip("*"))
+    title, summary, *_ = nbformat.read(path, as_version=4).cells[0].source.split("\n\n")
+    print(title.removeprefix("# "), "|", summary.strip("*").replace("\n", " "))
 
 # %% [markdown]
 # ## What to remember

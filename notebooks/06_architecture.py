@@ -457,10 +457,10 @@ plt.show()
 #
 # ## 5. Q: is the straight-through gradient any good?
 #
-# Notebook 03 showed that rounding has slope 0 everywhere, and that straight-through pretends it is
-# 1. Can a lie be trusted? Take the real codec, differentiate the squared error of the decoded
-# picture by the latents through the lie, and walk against it, a little at a time. The error that
-# is drawn is that of honest rounding, which no gradient ever saw.
+# Notebook 03 showed that rounding has slope 0 everywhere, and that straight-through pretends a
+# slope of 1. Can a lie be trusted? Take the real codec, differentiate the squared error of the
+# decoded picture by the latents through the lie, and walk against it, a little at a time. The
+# error that is drawn is that of honest rounding, which no gradient ever saw.
 
 # %%
 from hfx.codec import real_gain

@@ -502,7 +502,7 @@ print(
 for name in ("astronaut", "camera", "brick", "gravel"):
     pairs = zip(tried[name, "decoded"][2:], tried[name, "mended"][2:], strict=True)
     shown = (f"{a:.{d}f} -> {b:.{d}f}" for (a, b), d in zip(pairs, (2, 3, 3), strict=True))
-    print(f"{name:10}", "   ".join(shown))
+    print(f"{name:10}", "   ".join(shown).replace("nan -> nan", "-"))
 
 fig, rows = plt.subplots(2, 3, figsize=(7.2, 5.1), layout="constrained")
 for row, name in zip(rows, ("astronaut", "gravel"), strict=True):
