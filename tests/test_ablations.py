@@ -1,6 +1,7 @@
 """The ablations' instruments; and what is committed says what was measured."""
 
 import csv
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -13,6 +14,8 @@ from experiments.ablations import measure
 from experiments.ablations.table import Row, load, save, summarise
 from experiments.ablations.variants import GROUPS, VARIANTS, base
 from hfx.backbones import find_backbone
+from hfx.compressor import Compressor
+from hfx.config import TINY
 from tests.synthetic import basis, folder, picture, run_of
 
 RESULTS = Path(__file__).parents[1] / "data" / "results"
@@ -138,6 +141,20 @@ def test_variants_are_compared_at_one_rate(model):
     assert [x.shape for x in made] == [x.shape for x in pictures]
     assert measure.quality(model, pictures, {})[0] == before  # the model itself has not moved
     assert measure.at_rate(model, pictures, 1e4) is None
+
+
+def test_what_convolutions_add_is_told_from_the_linear_path(model):
+    pictures = [photograph()]
+    before = measure.convolved(model, pictures)
+    assert 0 < before["e_convs"] < 1 and before["g_convs"] > 0
+    dead = deepcopy(model)
+    with torch.no_grad():
+        for last in (dead.encoder.head, dead.generator.tail):
+            last.weight.zero_()  # only a constant is left
+            last.bias.fill_(0.1)
+    after = measure.convolved(dead, pictures)
+    assert after["e_convs"] < 1e-6 and after["g_convs"] < 1e-3
+    assert measure.convolved(Compressor(replace(TINY, linear_path=False)), pictures) == {}
 
 
 # --- tables

@@ -96,7 +96,7 @@ class Bench:
         model, side = run.average, self.args.crop
         found = measure.of_log(self.args.runs / folder_of(variant, seed) / "log.csv")
         whole, _ = measure.quality(model, self.test, self.distances)
-        found |= whole
+        found |= whole | measure.convolved(model, self.test)
         if "normalisation" in variant.groups:
             tiles, _ = measure.quality(model, self.test, self.distances, side)
             found |= {f"{k}_tiles": v for k, v in tiles.items()}

@@ -107,6 +107,27 @@ def quality(
     return {k: v / len(pictures) for k, v in sums.items()}, made
 
 
+@torch.inference_mode()
+def convolved(model: Compressor, pictures: Sequence[Tensor]) -> dict[str, float]:
+    """Return what E's and G's convolutions add to the linear path, as deviations over places.
+
+    `e_convs` is a share of y's, `g_convs` is in grey levels. Where both are small, variants of
+    the convolutions are variants of nothing. Nothing is returned where there is no linear path.
+    """
+    encoder, generator = model.encoder, model.generator
+    if encoder.linear is None or generator.linear is None:
+        return {}
+    tier, added, latents, grey = torch.zeros(1), [], [], []
+    for x in pictures:
+        y = encoder(x)
+        added.append((y - encoder.linear(x - 0.5)).flatten(2)[0])
+        latents.append(y.flatten(2)[0])
+        y_hat = model.code(y, tier, None)[0]
+        grey.append(float((generator(y_hat, tier) - generator.linear(y_hat)).std()) * 255)
+    of_convs, of_all = (torch.cat(v, 1).std(1).square().mean().sqrt() for v in (added, latents))
+    return {"e_convs": float(of_convs / of_all), "g_convs": mean(grey)}
+
+
 @torch.no_grad()
 def moved(model: Compressor, octaves: float) -> Compressor:
     """Return the model with a quantiser finer by so many octaves; E, h_a, h_s and G stay."""

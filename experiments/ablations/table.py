@@ -37,6 +37,8 @@ class Row:
         bpp_tiles: The same pixels, in tiles of the training side; and so on.
         psnr_at: Whole photographs again, the quantiser moved until their rate is r_t; and so on.
         fid768_at: Sets of patches of these; also kid768_at.
+        e_convs: How alive E's and G's convolutions are beside the linear path, see
+            `measure.convolved`; also g_convs.
     """
 
     variant: str
@@ -65,6 +67,8 @@ class Row:
     squeeze_at: float | None = None
     fid768_at: float | None = None
     kid768_at: float | None = None
+    e_convs: float | None = None
+    g_convs: float | None = None
 
 
 NAMES = [f.name for f in fields(Row)]
