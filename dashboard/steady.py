@@ -1,43 +1,55 @@
-"""Charts that stay on the screen while their data change.
+"""Plotly charts that stay on the screen while their data change.
 
-Streamlit names a Plotly chart by a hash that includes its data. New data are a new chart to the
-browser: it takes the old one away, and on a busy machine the next one comes before this one is
-drawn. Here a chart is named by its key alone, and the browser moves its lines instead.
+To Streamlit a chart with new data is a new chart: the browser takes the old one away and begins
+again, every second, and on a busy machine it never comes to an end. This component has Plotly
+move the lines of the one that is there. It brings the Plotly that is installed with Python.
 """
+
+from functools import cache
+from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.elements import plotly_chart as element
+from plotly.offline import get_plotlyjs
+from streamlit import runtime
 
 from dashboard.bits_symbol import STILL
 
-PREFIX = "steady "  # of the keys of such charts; others are named as ever
-HOOK = "compute_and_register_element_id"  # of Streamlit's; without it charts are as ever, too
+ASSETS = Path(__file__).parent / "assets"
+
+_chart = st.components.v2.component(
+    "hfx_chart",
+    html='<div class="chart" role="figure"></div>',
+    js=(ASSETS / "chart.js").read_text("utf-8"),
+    isolate_styles=False,  # Plotly writes its own styles to the page
+)
 
 
 def steady_chart(figure: go.Figure, key: str, alt: str) -> None:
     """Show a chart that is going to change.
 
     Args:
-        figure: The chart.
+        figure: The chart; its height is the height of its place.
         key: Its name, one of its own on the page.
         alt: What a screen reader says.
     """
-    _name_by_key()
-    st.plotly_chart(figure, config=STILL, key=PREFIX + key, alt=alt)
+    figure.update_layout(template="none")  # colours are the page's
+    data = {"figure": figure.to_json(), "alt": alt, "config": STILL, "library": library()}
+    _chart(data=data, key=key, height=figure.layout.height)
 
 
-def _name_by_key() -> None:
-    """Have Streamlit name charts by their keys, where these ask for it."""
-    compute = getattr(element, HOOK, None)
-    if compute is None or getattr(compute, "steady", False):
-        return
+def library() -> str:
+    """Return the address of Plotly's JavaScript on this server."""
+    try:
+        store = runtime.get_instance().media_file_mgr
+        path = str(store.add(plotly_js(), "text/javascript", "hfx.plotly")).lstrip("/")
+    except (AttributeError, RuntimeError, TypeError):
+        return ""  # there is no server, as in tests
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/{path}" if base else f"/{path}"
 
-    def named(kind: str, **values: object) -> str:
-        key = values.get("user_key")
-        if isinstance(key, str) and key.startswith(PREFIX):
-            values = {"user_key": key, "dg": values.get("dg"), "key_as_main_identity": True}
-        return str(compute(kind, **values))
 
-    named.steady = True  # type: ignore[attr-defined]
-    setattr(element, HOOK, named)
+@cache
+def plotly_js() -> bytes:
+    """Return Plotly's JavaScript."""
+    return str(get_plotlyjs()).encode()

@@ -30,7 +30,14 @@ def test_a_run_starts_learns_pauses_and_goes_on(page, server):
     page.get_by_role("button", name="Start").click()
     page.get_by_role("figure", name=re.compile("^Loss, run 1")).wait_for(timeout=300_000)
     page.get_by_role("img", name=re.compile("^A woman's face: now, step")).wait_for()
+    chart = page.get_by_role("figure", name=re.compile("^Loss, run 1"))
+    line = chart.locator(".scatterlayer .js-line").nth(1)
+    drawn = line.get_attribute("d")
+    chart.evaluate("element => { element.isStill = 'the same' }")
     page.get_by_text(re.compile(r"^Training: step (\d,)?\d\d\d of")).wait_for(timeout=300_000)
+    page.wait_for_function("([line, before]) => line.getAttribute('d') !== before",
+                           arg=[line.element_handle(), drawn])  # fmt: skip
+    assert chart.evaluate("element => element.isStill") == "the same"
 
     page.get_by_role("link", name="Which is real?").click()  # it goes on without anybody looking
     page.get_by_role("heading", name="Which is real?").wait_for()
