@@ -56,7 +56,7 @@ def show(axes, picture, title="", **how):
 def photographs(fig):
     """Show a figure as JPEG: photographs as PNG would make this notebook ten times as large."""
     file = io.BytesIO()
-    fig.savefig(file, format="jpeg", dpi=90, pil_kwargs={"quality": 85})
+    fig.savefig(file, format="jpeg", dpi=90, pil_kwargs={"quality": 75})
     plt.close(fig)
     display(Image(file.getvalue()))
 
