@@ -19,8 +19,6 @@ FIGURE = {  # what section 3.3 and Figure 1 draw, and what section 3.1 asks for 
 }  # fmt: skip
 EVERY = pytest.mark.parametrize("element", elements(), ids=lambda element: element.key)
 
-UNWRITTEN = {"05_constrained_rate"}
-
 
 def named(kind):
     return [element.name for element in elements() if element.kind == kind]
@@ -95,8 +93,6 @@ def test_code_and_tests_are_there(element):
 
 @EVERY
 def test_a_notebook_shows_it(element):
-    if element.notebook in UNWRITTEN and not cells(element.notebook):
-        pytest.skip(f"{element.notebook} is still to be written; take it off UNWRITTEN then")
     assert unshown(element) is None
 
 
