@@ -219,10 +219,8 @@ def main(arguments: list[str] | None = None) -> int:
     except HfxError as error:
         print(f"hfx train: {error}", file=sys.stderr)
         return 2
-    finally:
-        processes.leave()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    processes.end(main())

@@ -15,7 +15,8 @@ def test_alone_there_is_one_process(monkeypatch):
     x = torch.tensor([1.0, 2.0])
     assert torch.equal(processes.total(x), x)
     assert processes.any_of_us(True, device) and not processes.any_of_us(False, device)
-    processes.leave()  # nothing to leave
+    with pytest.raises(SystemExit, match="3"):
+        processes.end(3)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
