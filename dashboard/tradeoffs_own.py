@@ -177,7 +177,8 @@ def watch(survey: Survey, measure: str, box: tuple[int, int, int, int], began: b
         st.caption(f":material/info: {AXES[measure].name}: {reason}")
     st.download_button(
         "Points as CSV",
-        tradeoffs.csv_of([one.row for one in points], COLUMNS),
+        # made when asked for: one that grows with every point would be gone before it is fetched
+        lambda: tradeoffs.csv_of([one.row for one in points], COLUMNS),
         "tradeoffs.csv",
         "text/csv",
         key="live_csv",

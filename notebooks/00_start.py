@@ -396,7 +396,10 @@ print(verdict)
 # | how training is held at "0.14 bits per pixel" | 05 |
 # | what is inside E, G and D, and why those layers | 06 |
 # | what the neighbour model sees | 07 |
-# | how to train a codec of your own | 08 and later |
+# | how to train a codec of your own | 08 |
+# | how good it is, and which printed numbers to believe | 09 |
+# | what people see, and how to ask them | 10 |
+# | which part brings how much | 11 |
 #
 # They can be read in any order; 01 to 03 need nothing, 04 and 05 are easier after 03. What lies in
 # this folder:
