@@ -25,8 +25,11 @@ _ballot = st.components.v2.component(
 
 
 def key_of(token: str) -> str:
-    """Return the key of a participant's ballot."""
-    return f"ballot-{token}"
+    """Return the key of a participant's ballot.
+
+    The token's digits: as letters it may hold two underscores in a row, which Streamlit refuses.
+    """
+    return f"ballot-{token.encode().hex()}"
 
 
 def show(study: Study, token: str, asked: Sequence[Asked]) -> None:

@@ -118,6 +118,13 @@ def test_looking_does_not_join_and_starting_does(app, root):
     assert votes.count(study) == (1, 0)
 
 
+def test_a_token_may_hold_two_underscores_in_a_row(app, root, monkeypatch):
+    study = made(root / "one", code="CODE22")
+    monkeypatch.setattr(votes.secrets, "token_urlsafe", lambda _: "a__b-c_____d_eFG")
+    page = fine(app(study="CODE22", me=votes.join(study)))
+    assert len(ballots(page)) == 1
+
+
 def test_a_token_of_nobody_is_a_newcomer(app, root):
     made(root / "one", code="CODE22")
     page = fine(app(study="CODE22", me="x' OR 1"))
