@@ -50,6 +50,7 @@ KODAK ?= $(HFX_DATA)/kodak
 TRAIN ?= $(HFX_DATA)/train
 RESULTS := data/results
 
+# realism.py refuses weights without a second generator, and the rest goes on.
 results: $(VENV)/.installed-test ## measure everything in data/results anew (KODAK=DIR TRAIN=DIR)
 	@test -d "$(KODAK)" -a -d "$(TRAIN)" || { \
 		echo 'give folders of pictures: make results KODAK=DIR TRAIN=DIR'; exit 2; }
@@ -57,15 +58,18 @@ results: $(VENV)/.installed-test ## measure everything in data/results anew (KOD
 	$(BIN)/hfx tables $(KODAK) -o $(RESULTS)
 	$(BIN)/hfx profile --growth --neighbours xgb -o $(RESULTS)/profile.csv
 	$(BIN)/python experiments/speed.py --picture $(KODAK)/kodim01.png --out $(RESULTS)/speed.csv
-	$(BIN)/python experiments/realism.py --kodak $(KODAK) --data $(TRAIN) --out $(RESULTS)
+	-$(BIN)/python experiments/realism.py --kodak $(KODAK) --data $(TRAIN) --out $(RESULTS)
 	$(BIN)/python experiments/refinement.py --data $(KODAK) --out $(RESULTS)/refinement.csv \
 		--pictures 8 --steps 2 5 10 20 --views moved
 	$(BIN)/python experiments/phase.py --data $(KODAK) --out $(RESULTS)/phase.csv
+	$(BIN)/python experiments/server.py --data $(KODAK) --out $(RESULTS)/server.csv
 	$(BIN)/python experiments/neighbours.py --data $(TRAIN) --out $(RESULTS)
 	$(BIN)/python experiments/restoration.py --data $(TRAIN) --test $(KODAK) \
 		--out $(RESULTS)/restoration.csv
 	$(BIN)/python -m experiments.ablations --data $(TRAIN) --test $(KODAK) \
 		--out $(RESULTS)/ablations.csv
+	$(BIN)/python -m experiments.fuzz --n 100000 --out $(RESULTS)/fuzz.csv
+	$(BIN)/python -m experiments.interrupted --kills 20 --out $(RESULTS)/interrupted.csv
 
 train: $(VENV)/.installed-core ## train a model (ARGS="--preset compact --data DIR --out runs/NAME")
 	$(BIN)/hfx train $(ARGS)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,7 +149,7 @@ def distance(
 
 
 def png_of(picture: Image.Image) -> bytes:
-    """Write a PNG, quickly rather than densely."""
+    """Write a PNG, quickly rather than densely: of repetitions, only runs of a byte are sought."""
     out = io.BytesIO()
-    picture.save(out, format="PNG", compress_level=1)
+    picture.save(out, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return out.getvalue()

@@ -31,7 +31,7 @@ class Encoder(nn.Module):
             nn.PixelUnshuffle(u),
             nn.Conv2d(3 * u * u, w[0], k, padding=k // 2),
             norm_of(arch.norm, w[0]),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         ]
         for stage, blocks in enumerate(arch.encoder_blocks):
             if stage:
@@ -43,10 +43,11 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Analyse pictures; the head and the linear path stay in float32 under autocast."""
-        features = self.stack(x - 0.5)
+        x = x - 0.5
+        features = self.stack(x)
         with torch.autocast(x.device.type, enabled=False):
             y = self.head(features.float())  # (N, C_y, H/16, W/16)
-            return y if self.linear is None else y + self.linear(x.float() - 0.5)
+            return y if self.linear is None else y + self.linear(x.float())
 
 
 def halo_of_encoder(arch: Architecture) -> int:

