@@ -16,14 +16,21 @@ from hfx.files import atomic
 
 
 def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write named tensors and JSON values; a crash leaves the old file in place."""
+    """Write named tensors and JSON values; a crash leaves the old file in place.
+
+    Raises:
+        HfxError: the file cannot be written.
+    """
     dense = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with atomic(path) as temporary:
         temporary.touch()
         mode = (
             temporary.stat().st_mode
         )  # what any new file gets; save_file's is for its owner only
-        save_file(dense, temporary, metadata={"hfx": json.dumps(meta)})
+        try:
+            save_file(dense, temporary, metadata={"hfx": json.dumps(meta)})
+        except SafetensorError as error:  # a full disk, in its words
+            raise OSError(str(error)) from error
         temporary.chmod(mode)
 
 

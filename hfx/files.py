@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files: read within bounds, written whole or not at all."""
 
 import os
 import secrets
@@ -7,6 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hfx.errors import HfxError
+
+LIMIT = 1 << 29  # bytes; no picture within the limits, and no file of ours, needs more
+
+
+def read(path: Path) -> bytes:
+    """Return a file's bytes; raises HfxError where it cannot be read, or is larger than LIMIT."""
+    try:
+        if path.stat().st_size > LIMIT:
+            raise HfxError(f"{path} is too large: files of up to {LIMIT:,} bytes are read")
+        return path.read_bytes()
+    except OSError as error:
+        raise HfxError(f"cannot read {path}: {error.strerror or error}; check the path") from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from hfx.errors import HfxError
@@ -99,8 +100,17 @@ def refuse_overwriting(job: Job, made: set[Path], overwrite: bool) -> None:
 
 
 def make_room(target: Path) -> None:
-    """Create the folder that a file is to lie in; raises HfxError where that is impossible."""
+    """Create the folder that a file is to lie in, and see that it can: hours may lie between.
+
+    Raises:
+        HfxError: the folder cannot be created, or no file in it.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HfxError(f"cannot create {target.parent}: {error.strerror or error}") from error
+    try:
+        with TemporaryFile(dir=target.parent):  # where Linux can, it never gets a name
+            pass
+    except OSError as error:
+        raise HfxError(f"cannot write {target}: {error.strerror or error}") from error

@@ -26,6 +26,9 @@ Source = Path | str | bytes | Image.Image | np.ndarray
 
 _STRIP = 4_000_000  # pixels converted at a time
 _OPENING = threading.Lock()
+# What Pillow knows by name only, or hands to Ghostscript: no stranger's file starts a program.
+_NOT_DRAWN = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+_GREYS = {"L;2": 85, "L;4": 17}  # the steps between the greys of 2 and of 4 bits
 # What undoes each EXIF orientation, as (transpose, flip vertically, flip horizontally).
 _UPRIGHT = {
     2: (False, False, True),
@@ -145,10 +148,15 @@ def _open(source: Path | str | bytes) -> Image.Image:
 
 def _decode(image: Image.Image, name: str, max_pixels: int) -> Picture:
     """Decode an opened image and bring it into canonical form."""
+    if image.format in _NOT_DRAWN:
+        raise ImageError(
+            f"{name} is {image.format}, which hfx cannot draw; convert it to PNG first"
+        )
     _check_size(*image.size, name, max_pixels)
     # Telephones write MPO, a JPEG with a second picture for depth or brightness: no animation.
     if getattr(image, "is_animated", False) and image.format != "MPO":
         warnings.warn(f"{name} has several frames; only the first is used", stacklevel=3)
+    clear = _transparency(image)
     image.load()
 
     profile = to_srgb(image, name)
@@ -166,6 +174,8 @@ def _decode(image: Image.Image, name: str, max_pixels: int) -> Picture:
                 alpha[rows] = np.where(levels == image.info["transparency"], 0, 255)
             strip = Image.fromarray(_to_8_bit(levels, full_scale))
         elif alpha is not None:
+            if clear is not None:
+                strip.info["transparency"] = clear
             strip = strip.convert("RGBA")
             alpha[rows] = np.asarray(strip.getchannel("A"))
         colour = profile(strip) if profile else strip.convert("RGB")
@@ -191,6 +201,14 @@ def _turn(a: np.ndarray, transpose: bool, vertical: bool, horizontal: bool) -> n
 
 def _has_alpha(image: Image.Image) -> bool:
     return image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info
+
+
+def _transparency(image: Image.Image) -> int | None:
+    """The transparent grey of a PNG of 2 or 4 bits, which Pillow leaves at the file's depth."""
+    tile = getattr(image, "tile", None) if image.format == "PNG" else None
+    raw = tile[0].args if tile else None
+    level = image.info.get("transparency")
+    return level * _GREYS[raw] if raw in _GREYS and isinstance(level, int) else None
 
 
 def _full_scale(image: Image.Image, name: str) -> float | None:

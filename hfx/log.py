@@ -4,7 +4,9 @@ import csv
 import io
 from pathlib import Path
 
+from hfx.errors import HfxError
 from hfx.files import atomic_write
+from hfx.folders import make_room
 from hfx.perceptual import LPIPS
 from hfx.run import Run
 from hfx.validate import validate
@@ -54,8 +56,7 @@ class Log:
             for key in self.columns
         ]
         self.totals, self.counts = {}, {}
-        with open(self.path, "a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow([step, f"{seconds / 60:.3f}", *cells])
+        _append(self.path, [[str(step), f"{seconds / 60:.3f}", *cells]])
 
 
 def trim(path: Path, keep: int) -> list[list[str]]:
@@ -72,10 +73,19 @@ def trim(path: Path, keep: int) -> list[list[str]]:
 
 
 def _write_rows(path: Path, rows: list[list[str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_room(path)
     file = io.StringIO(newline="")
     csv.writer(file).writerows(rows)
     atomic_write(path, file.getvalue().encode())
+
+
+def _append(path: Path, rows: list[list[str]]) -> None:
+    """Add rows; what a full disk or a kill cuts off is dropped by `trim`."""
+    try:
+        with open(path, "a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+    except OSError as error:
+        raise HfxError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def log_evaluation(out: Path, run: Run, folder: Path, lpips: LPIPS | None) -> str:
@@ -86,8 +96,7 @@ def log_evaluation(out: Path, run: Run, folder: Path, lpips: LPIPS | None) -> st
     rows, lines = [], []
     for tier, bpp, psnr, distance in validate(run.average, folder, lpips):
         numbers = [f"{bpp:.4f}", f"{psnr:.3f}", f"{distance:.4f}"]
-        rows.append([run.step, f"{run.seconds / 60:.2f}", tier, *numbers])
+        rows.append([str(run.step), f"{run.seconds / 60:.2f}", tier, *numbers])
         lines.append(f"{tier}: {numbers[0]} bpp, {numbers[1]} dB, LPIPS {numbers[2]}")
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+    _append(path, rows)
     return "; ".join(lines)

@@ -10,6 +10,8 @@ from torch import Tensor
 from hfx.compressor import Compressor
 from hfx.data import load_pictures
 from hfx.errors import HfxError
+from hfx.files import atomic
+from hfx.folders import make_room
 from hfx.perceptual import LPIPS
 
 STRIP = 256  # side of the pictures in a sample grid
@@ -89,5 +91,6 @@ def sample_grid(model: Compressor, folder: Path, path: Path, count: int = 4) -> 
         ]
         rows.append(torch.cat(views, dim=3))
     grid = torch.cat(rows, dim=2)[0].clamp(0, 1).mul(255).round().byte()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(grid.permute(1, 2, 0).cpu().numpy()).save(path)
+    make_room(path)
+    with atomic(path) as temporary:
+        Image.fromarray(grid.permute(1, 2, 0).cpu().numpy()).save(temporary)

@@ -1,5 +1,7 @@
 """Which file becomes which: decided before anything is read."""
 
+from pathlib import Path
+
 import pytest
 
 from hfx.errors import HfxError
@@ -83,3 +85,5 @@ def test_folders_are_made_or_refused(tree):
     assert (tree / "x" / "y").is_dir()
     with pytest.raises(HfxError, match="cannot create"):
         make_room(tree / "a.png" / "z.hfx")
+    with pytest.raises(HfxError, match="cannot write /proc/z.hfx"):  # there, and nobody's
+        make_room(Path("/proc/z.hfx"))

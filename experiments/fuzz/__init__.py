@@ -1,0 +1,1 @@
+"""Damaged and forged files for `hfx.decompress`, a hundred thousand of them."""
