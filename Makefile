@@ -17,7 +17,7 @@ export HFX_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lab notebooks seal course results train lint format clean
+.PHONY: help app test lab notebooks seal course results train lint format coverage audit wheel clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -57,6 +57,8 @@ results: $(VENV)/.installed-test ## measure everything in data/results anew (KOD
 	$(BIN)/hfx benchmark $(KODAK) -o $(RESULTS)/kodak.csv
 	$(BIN)/hfx tables $(KODAK) -o $(RESULTS)
 	$(BIN)/hfx profile --growth --neighbours xgb -o $(RESULTS)/profile.csv
+	$(BIN)/python experiments/throughput.py --data $(KODAK) --profile $(RESULTS)/profile.csv \
+		--out $(RESULTS)/throughput.csv --page docs/cluster.md
 	$(BIN)/python experiments/speed.py --picture $(KODAK)/kodim01.png --out $(RESULTS)/speed.csv
 	-$(BIN)/python experiments/realism.py --kodak $(KODAK) --data $(TRAIN) --out $(RESULTS)
 	$(BIN)/python experiments/refinement.py --data $(KODAK) --out $(RESULTS)/refinement.csv \
@@ -89,6 +91,17 @@ lint: $(VENV)/.installed-test ## check style and types
 format: $(VENV)/.installed-test ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+coverage: $(VENV)/.installed-test ## run the tests and say how much of hfx/ they run (ARGS as for test)
+	$(BIN)/python -m coverage run -m pytest $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+audit: $(VENV)/.installed-release ## look for known vulnerabilities in the pinned versions; needs PyPI
+	$(BIN)/python -m tools.vulnerabilities
+
+wheel: $(VENV)/.installed-release ## build the wheel, weights included, into dist/
+	$(BIN)/python -m build --wheel
 
 clean: ## remove .venv, caches and built packages (never runs/ or data/)
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info

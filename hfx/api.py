@@ -26,6 +26,7 @@ def compress(
     target_bytes: int | None = None,
     neighbours: str | None = None,
     effort: int = 0,
+    max_pixels: int = bitstream.MAX_PIXELS,
 ) -> bytes:
     """Compress a picture with the shipped weights into the bytes of a `.hfx` file.
 
@@ -39,6 +40,7 @@ def compress(
             one is fitted for the weights); it changes bytes, never pixels.
         effort: 0 to 3: steps that refine the symbols for this picture, 0, 2, 5 or 10 of them;
             seconds each, see `hfx.refine`. Above 0 it needs LPIPS, downloaded once.
+        max_pixels: Refuse a larger picture.
 
     Raises:
         ImageError: the picture cannot be read.
@@ -47,7 +49,7 @@ def compress(
     """
     return shipped().compress(
         image, tier, quality=quality, target_bpp=target_bpp, target_bytes=target_bytes,
-        neighbours=neighbours, effort=effort,
+        neighbours=neighbours, effort=effort, max_pixels=max_pixels,
     )  # fmt: skip
 
 
@@ -76,7 +78,7 @@ def info(data: bytes) -> dict[str, Any]:
     Raises:
         BitstreamError: the bytes are not a readable `.hfx` file.
     """
-    stream = bitstream.read(data)
+    stream = bitstream.read(data, bitstream.MAX_SIDE**2)  # nothing of its size is made here
     header = stream.header
     pixels = header.width * header.height
     chunks = {"z": len(stream.z), "y": len(stream.y)}

@@ -2,9 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,25 +11,18 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 import hfx
-from hfx import folders, measure_command
-from hfx.console import (
-    USER_ERROR,
-    State,
-    about,
-    complain,
-    one_line,
-    out,
-    progress,
-    reported,
-    show_trace,
-)
+from hfx import batch, folders, measure_command
+from hfx.batch import Made
+from hfx.bitstream import MAX_PIXELS
+from hfx.console import State, about, one_line, out, reported
 from hfx.errors import HfxError
-from hfx.files import atomic_write
+from hfx.files import atomic_write, read
 from hfx.folders import Job
 from hfx.neighbours.command import fit_neighbours
 from hfx.study.command import study
 
-MAX_FILE = 1 << 29  # bytes; no picture within the limits needs more
+if TYPE_CHECKING:  # the command line starts without torch, numpy and Pillow
+    from PIL.Image import Image
 
 
 class _DebugAnywhere(TyperGroup):
@@ -53,6 +45,7 @@ app = typer.Typer(
 Sources = Annotated[list[Path], typer.Argument(metavar="IN...", help="files or folders")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="file or folder for the results")]
 Weights = Annotated[Path | None, typer.Option(help="weights that `hfx export` wrote")]
+MaxPixels = Annotated[int, typer.Option(help="refuse larger pictures", min=1)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace files that exist")]
 
 
@@ -91,6 +84,10 @@ def compress(
         str | None, typer.Option(help="xgb (the default where fitted), knn or none")
     ] = None,
     effort: Annotated[int, typer.Option(help="0 to 3: seconds for a nearer picture")] = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="share pictures on a Dask cluster")
+    ] = None,
     weights: Weights = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -103,17 +100,26 @@ def compress(
     level_of(codec.weights.arch.tiers, tier, quality, target_bpp, target_bytes)
     codec.refiner(effort)  # refuses once, not for every file
 
-    def work(job: Job) -> Text:
-        begun = time.perf_counter()
-        data = codec.compress(
-            job.source, tier, quality=quality, target_bpp=target_bpp, target_bytes=target_bytes,
-            neighbours=neighbours, effort=effort,
-        )  # fmt: skip
-        folders.make_room(job.target)
-        atomic_write(job.target, data)
-        return summary(job, data, begun)
+    how: dict[str, Any] = {
+        "tier": tier, "quality": quality, "target_bpp": target_bpp, "target_bytes": target_bytes,
+        "neighbours": neighbours, "effort": effort, "max_pixels": max_pixels,
+    }  # fmt: skip
 
-    for_each(jobs, "compressing", work, overwrite)
+    def work(job: Job) -> Made:
+        begun = time.perf_counter()
+        data = codec.compress(job.source, **how)
+        return Made(data, time.perf_counter() - begun)
+
+    def keep(job: Job, made: Made) -> Text:
+        folders.make_room(job.target)
+        atomic_write(job.target, made.data)
+        return summary(job, made.data, made.seconds)
+
+    make = batch.here(work)
+    if dask is not None:
+        codec.models.choose(neighbours)  # loads it, so that it travels
+        make = batch.there(dask, codec.weights, codec.models, how)
+    batch.for_each(jobs, "compressing", make, keep, overwrite)
 
 
 @app.command()
@@ -124,6 +130,7 @@ def decompress(
     realism: Annotated[
         float | None, typer.Option(help="0, most faithful, to 1, most realistic")
     ] = None,
+    max_pixels: MaxPixels = MAX_PIXELS,
     weights: Weights = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -135,15 +142,19 @@ def decompress(
     codec = load(weights)
     codec.dial.at(realism)  # refuses once, not for every file
 
-    def work(job: Job) -> Text:
+    def work(job: Job) -> "tuple[bytes, Image, float]":
         begun = time.perf_counter()
         data = read(job.source)
-        picture = codec.decompress(data, realism=realism)
+        picture = codec.decompress(data, max_pixels, realism=realism)
+        return data, picture, time.perf_counter() - begun
+
+    def keep(job: Job, made: "tuple[bytes, Image, float]") -> Text:
+        data, picture, seconds = made
         folders.make_room(job.target)
         save_png(picture, job.target)
-        return summary(job, data, begun)
+        return summary(job, data, seconds)
 
-    for_each(jobs, "decompressing", work, overwrite)
+    batch.for_each(jobs, "decompressing", batch.here(work), keep, overwrite)
 
 
 @app.command()
@@ -222,17 +233,7 @@ app.add_typer(study, name="study")
 # --- shared
 
 
-def read(path: Path) -> bytes:
-    """Return a file's bytes; raises HfxError where it cannot be read."""
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise HfxError(f"{path} is too large to be an .hfx file")
-        return path.read_bytes()
-    except OSError as error:
-        raise HfxError(f"cannot read {path}: {error.strerror or error}; check the path") from error
-
-
-def summary(job: Job, data: bytes, begun: float) -> Text:
+def summary(job: Job, data: bytes, seconds: float) -> Text:
     """Return a job's result in one line: bytes, bits per pixel, ratio, seconds."""
     facts = hfx.info(data)
     ratio = 8 * len(facts["mode"]) / facts["bpp"]  # against the pixels as they lie in memory
@@ -241,28 +242,5 @@ def summary(job: Job, data: bytes, begun: float) -> Text:
         " -> ",
         one_line(job.target),
         (f"  {facts['bytes']:,} bytes", "bold"),
-        f"  {facts['bpp']:.3f} bpp  1:{ratio:.3g}  {time.perf_counter() - begun:.2f} s",
+        f"  {facts['bpp']:.3f} bpp  1:{ratio:.3g}  {seconds:.2f} s",
     )
-
-
-def for_each(
-    jobs: list[Job], title: str, work: Callable[[Job], Text], overwrite: bool = False
-) -> None:
-    """Do every job, go on past those that fail, name these at the end and exit with 2."""
-    failures, made = [], set[Path]()
-    with progress(title, len(jobs), shown=len(jobs) > 1) as step:
-        for job in jobs:
-            try:
-                folders.refuse_overwriting(job, made, overwrite)
-                out.print(work(job))
-                made.add(job.target)
-            except HfxError as error:
-                show_trace(error)
-                failures.append(about(job.source, error))
-            step()
-    for failure in failures:
-        complain(failure)
-    if len(jobs) > 1 and failures:
-        complain(f"{len(failures)} of {len(jobs)} files failed")
-    if failures:
-        raise typer.Exit(USER_ERROR)

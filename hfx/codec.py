@@ -108,10 +108,11 @@ class Codec:
         target_bytes: int | None = None,
         neighbours: str | None = None,
         effort: int = 0,
+        max_pixels: int = bitstream.MAX_PIXELS,
     ) -> bytes:
         """Return the `.hfx` file of a picture; see `hfx.compress`."""
         kind, refiner = self.models.choose(neighbours), self.refiner(effort)
-        analysis = self.analyse(image.load(source))
+        analysis = self.analyse(image.load(source, max_pixels))
         level = level_of(self.weights.arch.tiers, tier, quality, target_bpp, target_bytes)
 
         def encode(at: int, refiner: Refiner | None = None) -> bytes:

@@ -16,6 +16,7 @@ from hfx import image, spread
 from hfx.bench import Done, Rows, Step, Tell, model_of, over, row_of, silent
 from hfx.codec import Codec
 from hfx.errors import HfxError
+from hfx.files import read
 from hfx.neighbours.models import Models
 from hfx.panel import Pixels
 from hfx.quality import level_of
@@ -91,14 +92,19 @@ def run(
 
     if cluster is None:
         return over(pictures, path, model, work, tell, step)
-    table, jobs = Rows(path, model, tell), []
-    shared = codec.weights, codec.models, model
-    for name, source in pictures.items():
-        if wanted := missing(wishes, name, table.rows):
-            jobs.append(Job(name, source.read_bytes(), wanted))
-        else:
-            step()
-    for job, rows in spread.over(cluster, measured, shared, jobs):
+    table = Rows(path, model, tell)
+
+    def jobs() -> Iterator[Job]:
+        for name, source in pictures.items():
+            wanted, file = missing(wishes, name, table.rows), None
+            with table.leaving_out(name):
+                file = read(source) if wanted else None
+            if file is None:
+                step()
+            else:
+                yield Job(name, file, wanted)
+
+    for job, rows in spread.over(cluster, measured, (codec.weights, codec.models, model), jobs()):
         with table.leaving_out(job.name):
             if isinstance(rows, HfxError):
                 raise rows

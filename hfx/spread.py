@@ -1,62 +1,75 @@
 """One function over many items on the workers of a Dask cluster, for `--dask ADDRESS`.
 
-Workers need hfx; what all items share is sent once, items and results travel as they are.
+    items -> a few for every thread -> scheduler -> workers -> results, in the order of the items
+
+Workers need hfx; what all items share is sent once, items and results travel as they are. An item
+stays with the scheduler until its result is here: when a worker dies, another gets it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from hfx.errors import HfxError
+from hfx.scheduler import connected, first_line
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
+AHEAD = (
+    8  # items under way for each thread: a slow one keeps nobody waiting, a million need no room
+)
+
 
 def over(
-    address: str, function: Callable[..., R], shared: Sequence[Any], items: Sequence[I]
+    address: str, function: Callable[..., R], shared: Sequence[Any], items: Iterable[I]
 ) -> Iterator[tuple[I, R | HfxError]]:
-    """Yield every item with `function(*shared, item)`, in the order in which they are done.
+    """Yield every item with `function(*shared, item)`, once each and in order.
 
-    Where the function raises HfxError, that stands in the place of its result.
+    Where the function raises HfxError, or every worker that tries an item dies, that error stands
+    in the place of its result.
 
     Args:
         address: Of a scheduler, like tcp://host:8786.
         function: Of a module that workers can import.
         shared: Its first arguments.
-        items: Its last argument, one after the other.
+        items: Its last argument, one after the other; taken a little ahead of the results.
 
     Raises:
-        HfxError: Dask is not installed, nobody answers, there is no worker, or one fails.
+        HfxError: Dask is not installed, nobody answers, there is no worker, or the function fails.
     """
-    try:
-        from distributed import Client, as_completed
+    with connected(address) as client:
+        from dask import config
 
-        from hfx.neighbours.cluster import PATIENCE, first_line, knock
-    except ImportError as error:
-        raise HfxError('a cluster needs Dask: pip install "hfx[dask]"') from error
+        # photographs are large for arguments, and belong into the task all the same: what is only
+        # scattered to a worker is lost with it
+        with config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
+            # one by one in a list each: of a dict or a list alone Dask would send the parts
+            sent = [client.scatter([one], broadcast=True, hash=False)[0] for one in shared]
+            under_way: deque[tuple[I, Any]] = deque()
+            for item in items:
+                under_way.append((item, client.submit(function, *sent, item, pure=False)))
+                while len(under_way) >= AHEAD * max(1, sum(client.nthreads().values())):
+                    yield settled(address, *under_way.popleft())
+            while under_way:
+                yield settled(address, *under_way.popleft())
+
+
+def settled(address: str, item: I, future: Any) -> tuple[I, Any | HfxError]:  # noqa: ANN401
+    """Wait for an item's result; raise HfxError where it is the cluster that fails."""
+    from distributed import KilledWorker
+
     try:
-        knock(address)
-        client = Client(address, timeout=PATIENCE)
-    except (OSError, TypeError, ValueError) as error:
+        return item, future.result()
+    except HfxError as error:
+        return item, error
+    except KilledWorker as error:
+        allowed = error.allowed_failures
+        return item, HfxError(
+            f"{allowed + 1} workers died while they had it, most likely for want of memory; give "
+            "them more, or do it without --dask"
+        )
+    except Exception as error:  # whatever can happen on other machines
         raise HfxError(
-            f"no Dask scheduler answers at {address} (one looks like tcp://host:8786): "
-            f"{first_line(error)}"
+            f"the Dask cluster at {address} failed: {type(error).__name__}: {first_line(error)}"
         ) from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError as error:
-            raise HfxError(f"the Dask scheduler at {address} has no workers") from error
-        sent = [client.scatter(one, broadcast=True, hash=False) for one in shared]
-        futures = {client.submit(function, *sent, item, pure=False): item for item in items}
-        for future in as_completed(list(futures)):
-            failure = future.exception()
-            if failure is None:
-                yield futures[future], future.result()
-            elif isinstance(failure, HfxError):
-                yield futures[future], failure
-            else:
-                raise HfxError(
-                    f"the Dask cluster at {address} failed: {type(failure).__name__}: "
-                    f"{first_line(failure)}"
-                ) from failure

@@ -121,3 +121,14 @@ def fitted_file(tiny_file, tiny_trees, tiny_codec, tmp_path_factory):
     beside = path.with_name("tiny.xgb.safetensors")
     store.save(tiny_trees, beside, tiny_codec.weights.fingerprint, {"pictures": 6})
     return path
+
+
+@pytest.fixture(scope="session")
+def worker_processes():
+    """The address of a Dask cluster of two workers that are processes, so that one can die."""
+    distributed = pytest.importorskip("distributed", reason='pip install "hfx[dask]"')
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0",
+        scheduler_kwargs={"dashboard": False, "allowed_failures": 1},
+    ) as cluster:  # fmt: skip
+        yield cluster.scheduler_address

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import hfx
-from hfx import api
+from hfx import api, bitstream
 
 
 @pytest.fixture
@@ -43,6 +44,9 @@ def test_wishes_reach_the_codec(tiny, tiny_codec, photo):
         hfx.compress(photo, neighbours="xgb")
     with pytest.raises(hfx.BitstreamError, match="limit"):
         hfx.decompress(hfx.compress(photo), max_pixels=100)
+    with pytest.raises(hfx.ImageError, match="128 x 96 pixels, over the limit of 12287"):
+        hfx.compress(photo, max_pixels=128 * 96 - 1)
+    assert hfx.compress(photo, max_pixels=128 * 96) == hfx.compress(photo)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
@@ -67,6 +71,14 @@ def test_info_needs_no_weights_and_refuses_garbage(monkeypatch, tiny_codec, phot
     hfx.info(tiny_codec.compress(photo))
     with pytest.raises(hfx.BitstreamError):
         hfx.info(b"HFX\x01 and so on")
+
+
+def test_info_of_any_size(tiny_codec, photo):
+    """Nothing is decoded, so nothing is too large."""
+    stream = bitstream.read(tiny_codec.compress(photo))
+    side = bitstream.MAX_SIDE
+    huge = replace(stream, header=replace(stream.header, width=side, height=side))
+    assert hfx.info(bitstream.write(huge))["width"] == side
 
 
 def test_weights_are_loaded_once(monkeypatch):

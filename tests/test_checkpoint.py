@@ -2,6 +2,7 @@ import pickle
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn, optim
 
@@ -43,6 +44,18 @@ def test_a_failure_leaves_the_old_file(path):
 def test_a_folder_that_is_not_there_is_said(tmp_path):
     with pytest.raises(HfxError, match="cannot write"):
         checkpoint.write(tmp_path / "no" / "c.safetensors", {}, {})
+
+
+def test_a_full_disk_is_said_and_leaves_the_old_file(path, monkeypatch):
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    before = path.read_bytes()
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(HfxError, match="cannot write .*: I/O error: No space left"):
+        checkpoint.write(path, {"a": torch.zeros(2)}, {})
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_others_may_read_the_file(path):

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import hfx
-from hfx import cli
+from hfx import files
 from hfx.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -189,6 +189,14 @@ def test_errors_are_one_line_and_leave_nothing(hfx_, picture, monkeypatch, argum
     assert names(picture.parent) == before
 
 
+def test_pixels_are_limited_as_the_user_likes(hfx_, picture):
+    refused(hfx_("compress", picture, "--max-pixels", 99), "128 x 96 pixels, over the limit of 99")
+    assert hfx_("compress", picture, "--max-pixels", 128 * 96).exit_code == 0
+    file, other = picture.with_suffix(".hfx"), picture.with_name("other.png")
+    refused(hfx_("decompress", file, "-o", other, "--max-pixels", 99), "over the limit of 99")
+    assert hfx_("decompress", file, "-o", other, "--max-pixels", 128 * 96).exit_code == 0
+
+
 def test_bad_files_are_one_line_and_leave_nothing(hfx_, picture):
     hfx_("compress", picture)
     data = picture.with_suffix(".hfx").read_bytes()
@@ -222,7 +230,7 @@ def test_a_bug_is_one_line_with_another_code(hfx_, picture, monkeypatch):
 
 
 def test_a_huge_file_is_not_read(hfx_, picture, monkeypatch):
-    monkeypatch.setattr(cli, "MAX_FILE", 10)
+    monkeypatch.setattr(files, "LIMIT", 10)
     refused(hfx_("info", picture), "too large")
 
 

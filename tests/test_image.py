@@ -277,6 +277,12 @@ def test_truncated(image, format):
         assert "\n" not in str(caught.value)
 
 
+def test_no_file_starts_a_program(image):
+    """Pillow would hand PostScript to Ghostscript, where there is one."""
+    with pytest.raises(ImageError, match="EPS, which hfx cannot draw"):
+        load(encoded(image, "EPS"))
+
+
 def test_missing_folder_and_text(tmp_path):
     (tmp_path / "notes.png").write_text("this is no picture")
     for name, cause in (("no.png", "No such file"), (".", "directory"), ("notes.png", "not a p")):

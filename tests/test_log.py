@@ -1,8 +1,10 @@
 import csv
+from pathlib import Path
 
 import pytest
 
 from hfx import log as module
+from hfx.errors import HfxError
 from hfx.log import Log, columns_of, log_evaluation, trim
 from tests.synthetic import run_of
 
@@ -79,6 +81,15 @@ def test_the_columns_are_what_a_step_reports(stage):
     run = run_of(stage=stage)
     row = train_step(run, run.model, run.discriminator, None, batch_of(run))
     assert sorted(row) == columns_of(run)
+
+
+def test_a_log_that_cannot_be_written_is_one_line(tmp_path):
+    log = Log(tmp_path, ["loss"], keep=0)
+    log.path = tmp_path / "gone" / "log.csv"
+    with pytest.raises(HfxError, match="cannot write .*log.csv: No such file"):
+        log.write(1, 0.0)
+    with pytest.raises(HfxError, match="cannot create /dev/null"):
+        Log(Path("/dev/null"), ["loss"], keep=0)
 
 
 def test_evaluations_are_appended(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,26 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def dotted(path: Path) -> str:
+    """The name by which a module is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of ours that a file imports when it runs, at its top or inside a function."""
+    known, found = {dotted(p) for p in PRODUCT}, set[str]()
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return (found & known) - {"hfx", dotted(path)}  # hfx itself holds names only, found lazily
+
+
 def within(names: set[str], *packages: str) -> set[str]:
     """Those names that are one of the packages, or inside one."""
     return {n for n in names for p in packages if n == p or n.startswith(f"{p}.")}
@@ -69,6 +90,12 @@ def test_every_module_has_a_test(path):
     assert names & {test.name for test in (ROOT / "tests").rglob("test_*.py")}, (
         f"write tests/test_{path.stem}.py, or give the reason in NO_TEST_OF_ITS_OWN"
     )
+
+
+def test_no_imports_go_round_in_a_circle():
+    arrows = {dotted(path): imported(path) for path in PRODUCT}
+    assert len(arrows) > 100 and sum(map(len, arrows.values())) > 300
+    list(TopologicalSorter(arrows).static_order())  # raises CycleError
 
 
 def test_bitstream_knows_bytes_only():

@@ -172,11 +172,13 @@ def read(folder: Path) -> LabRun:
     """Return the run in a folder; raises HfxError where there is none, or a damaged one."""
     try:
         facts = json.loads((folder / "settings.json").read_text("utf-8"))
-        settings = Settings.from_dict(facts["settings"])
-        return LabRun(folder, str(facts["title"]), settings, facts["start"])
+        settings, start = Settings.from_dict(facts["settings"]), facts["start"]
+        if start is not None and not start.isdecimal():  # a folder may come from anyone
+            raise ValueError("it starts from outside the laboratory")
+        return LabRun(folder, str(facts["title"]), settings, start)
     except FileNotFoundError as error:
         raise HfxError(f"there is no run {folder.name}") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise HfxError(f"{folder} is no run of the laboratory ({error}); delete it") from error
 
 

@@ -1,14 +1,13 @@
 """The same trees, grown by the workers of a Dask cluster: xgboost's own `xgboost.dask`.
 
-samples --pieces, round the workers--> quantile sketches, histograms --summed--> one booster
+samples --pieces, round the workers--> histograms --summed--> one booster
 
-Every worker bins and counts its own share, and only sums travel. Sketches of shares differ a
-little from one of the whole: the trees are as good as those grown on one machine, not the same.
+Every worker counts its own share, and only sums travel. Bins are found before the samples are
+shared out, and the sums are exact: the trees are those grown on one machine, bit for bit.
 """
 
-import asyncio
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -16,16 +15,17 @@ import dask
 import numpy as np
 import xgboost as xgb
 from dask import array
-from distributed import Client, Security, get_worker, rpc
+from distributed import Client, get_worker
 from numpy.typing import NDArray
 from xgboost import collective
 from xgboost import dask as dxgb
 
+from hfx import scheduler
 from hfx.errors import HfxError
-from hfx.neighbours.fit import Asked, Grow, Knobs, grow_here
+from hfx.neighbours.grow import Asked, Grow, Knobs, bits, grow_here
 
-PATIENCE = 10  # seconds that a scheduler has to answer, and to have a worker
 PIECE = 1 << 16  # rows sent at a time, about 20 MB
+CHANCES = 4  # as often trees are begun when workers die over them, as Dask does with its tasks
 
 
 @contextmanager
@@ -39,58 +39,54 @@ def connected(address: str, step: Callable[[], None]) -> Iterator[Grow]:
     Raises:
         HfxError: nobody answers at the address, there is no worker, or fitting failed.
     """
-    try:
-        knock(address)
-        client = Client(address, timeout=PATIENCE)
-    except (OSError, TypeError, ValueError) as error:
-        raise HfxError(
-            f"no Dask scheduler answers at {address} (one looks like tcp://host:8786): "
-            f"{first_line(error)}"
-        ) from error
-    topic = f"hfx-{uuid4().hex}"
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError as error:
-            raise HfxError(f"the Dask scheduler at {address} has no workers") from error
-        client.subscribe_topic(topic, lambda _: step())
+    topic, told = f"hfx-{uuid4().hex}", set[tuple[str, int]]()
+
+    def tell(event: tuple[float, tuple[str, int]]) -> None:
+        if event[1] not in told:  # trees that are grown again count once
+            told.add(event[1])
+            step()
+
+    with scheduler.connected(address) as client:
+        client.subscribe_topic(topic, tell)
 
         def grow(knobs: Knobs, some: Asked, held: Asked) -> xgb.Booster:
-            workers = sorted(client.nthreads())
-            if len(some) < len(workers):  # too few to go round
-                return grow_here(knobs, some, held, step)
-            try:
-                return grow_there(client, workers, knobs, some, held, topic)
-            except Exception as error:  # whatever can happen on other machines
-                raise HfxError(
-                    f"fitting on the Dask cluster at {address} failed: "
-                    f"{type(error).__name__}: {first_line(error)}"
-                ) from error
+            name = uuid4().hex
+            for chance in range(CHANCES, 0, -1):
+                workers = sorted(client.nthreads())
+                if len(some) < len(workers):  # too few to go round
+                    return grow_here(knobs, some, held, step)
+                try:
+                    return grow_there(client, workers, knobs, some, held, teller(topic, name))
+                except Exception as error:  # whatever can happen on other machines
+                    if not (chance > 1 and lost(client, workers)):
+                        raise HfxError(
+                            f"fitting on the Dask cluster at {address} failed: "
+                            f"{type(error).__name__}: {scheduler.first_line(error)}"
+                        ) from error
+                scheduler.await_one(client, address)
+            raise AssertionError("the last chance returns or raises")
 
         yield grow
 
 
-def knock(address: str) -> None:
-    """Raise an error unless a scheduler answers soon.
-
-    A `Client` would wait for ever where a program of another kind listens.
-    """
-
-    async def ask() -> None:
-        async with rpc(address, connection_args=Security().get_connection_args("client")) as one:
-            await asyncio.wait_for(one.identity(), PATIENCE)
-
-    with ThreadPoolExecutor(1) as thread:  # a notebook's own thread runs a loop already
-        try:
-            thread.submit(lambda: asyncio.run(ask())).result()
-        except TimeoutError as error:
-            raise TimeoutError(f"silence for {PATIENCE} s") from error
+def lost(client: Client, workers: list[str]) -> bool:
+    """Say whether one of the workers is gone: the others may tell of it before the scheduler."""
+    for _ in range(10):
+        if set(workers) - set(client.nthreads()):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def grow_there(
-    client: Client, workers: list[str], knobs: Knobs, some: Asked, held: Asked, topic: str
+    client: Client,
+    workers: list[str],
+    knobs: Knobs,
+    some: Asked,
+    held: Asked,
+    tell: xgb.callback.TrainingCallback,
 ) -> xgb.Booster:
-    """Grow trees on the workers of a client; every round is an event of a topic."""
+    """Grow trees on the workers of a client."""
     data = matrix(client, workers, some)
     watched = [(matrix(client, workers, held, data), "held")] if len(held) else None
     grown = dxgb.train(
@@ -100,8 +96,9 @@ def grow_there(
         knobs.rounds,
         evals=watched,
         early_stopping_rounds=knobs.patience if watched else None,
+        obj=bits(),
         verbose_eval=False,
-        callbacks=[teller(topic)],
+        callbacks=[tell],
     )
     return grown["booster"]
 
@@ -124,21 +121,16 @@ def matrix(
     return dxgb.DaskQuantileDMatrix(client, rows, answers, base_margin=margin, ref=like)
 
 
-def teller(topic: str) -> xgb.callback.TrainingCallback:
-    """Return a callback by which the first worker tells of every round.
+def teller(topic: str, name: str) -> xgb.callback.TrainingCallback:
+    """Return a callback by which the first worker tells of every round of the trees of a name.
 
     Its class is inside a function so that it travels by value: workers need xgboost, not hfx.
     """
 
     class Tell(xgb.callback.TrainingCallback):
-        def after_iteration(self, *_: object) -> bool:
+        def after_iteration(self, model: object, epoch: int, log: object) -> bool:
             if collective.get_rank() == 0:
-                get_worker().log_event(topic, "round")
+                get_worker().log_event(topic, (name, epoch))
             return False
 
     return Tell()
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of a message; xgboost's go on with a stack trace."""
-    return (str(error).strip().splitlines() or ["no reason given"])[0]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hfx.neighbours.boosted import Boosted
 from hfx.neighbours.chain import DECISIONS, GRID
-from hfx.neighbours.fit import Knobs
+from hfx.neighbours.grow import Knobs
 from hfx.neighbours.samples import Windows, cost
 from hfx.neighbours.window import cells, names, rings
 

@@ -73,6 +73,17 @@ def test_what_is_damaged_is_left_out(tmp_path):
     assert runs_in(tmp_path / "nowhere") == []
 
 
+def test_a_run_from_elsewhere_names_no_path(tmp_path):
+    run = create(tmp_path, "x", Settings(), "0001")
+    path = run.folder / "settings.json"
+    assert read(run.folder).start == "0001"
+    for wrong in ('"../../x"', '"/etc"', "7", '""'):
+        path.write_text(path.read_text().replace('"0001"', wrong))
+        with pytest.raises(HfxError, match="no run of the laboratory"):
+            read(run.folder)
+        path.write_text(path.read_text().replace(f'"start": {wrong}', '"start": "0001"'))
+
+
 def test_only_so_many_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "MOST", 2)
     create(tmp_path, "a", Settings())

@@ -5,13 +5,15 @@ from functools import cache
 
 import numpy as np
 import pytest
+import xgboost as xgb
 from fields import PLAN, Deaf, drawn, field, fit, fitted, held, structured, tables
 
 from hfx.entropy import coder
 from hfx.errors import HfxError
 from hfx.neighbours import coding
 from hfx.neighbours.chain import DECISIONS, GRID
-from hfx.neighbours.fit import Knobs, columns_of, steps_of
+from hfx.neighbours.fit import columns_of, steps_of
+from hfx.neighbours.grow import Knobs
 from hfx.neighbours.samples import Windows
 from hfx.neighbours.window import names
 
@@ -162,6 +164,12 @@ def test_decisions_nobody_is_asked_are_fine():
 def test_fitting_twice_gives_the_same_trees():
     again = quick.__wrapped__(eta=0.4)
     assert again.trees == quick(eta=0.4).trees != quick().trees
+
+
+def test_how_many_threads_makes_no_difference():
+    with xgb.config_context(nthread=4):
+        four = quick.__wrapped__(eta=0.4)
+    assert four.trees == quick(eta=0.4).trees
 
 
 def test_columns():
