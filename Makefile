@@ -104,7 +104,7 @@ wheel: $(VENV)/.installed-release ## build the wheel, weights included, into dis
 	$(BIN)/python -m build --wheel
 
 clean: ## remove .venv, caches and built packages (never runs/ or data/)
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage* *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment

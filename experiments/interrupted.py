@@ -5,7 +5,7 @@
 Each command runs once undisturbed, which says how long it takes and what it leaves. Then it is
 begun again and again in one folder, and killed with SIGKILL somewhere: every file there is then
 the whole new one or the whole old one, never a part. At last it may finish, and must leave what
-the undisturbed run left, seconds apart. Processes are forked from one that has imported hfx, so
+the undisturbed run left, but for clocks. Processes are forked from one that has imported hfx, so
 that kills hit the work and not the imports.
 """
 
@@ -14,6 +14,7 @@ import csv
 import multiprocessing
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -194,24 +195,28 @@ def measure(
         process.start()
         return process
 
-    def finish(out: Path) -> float:
+    def finish(out: Path) -> tuple[float, float]:
         begun = time.perf_counter()
         process = begin(out)
+        wait_for_work(process, out, stamp(out))
+        first = time.perf_counter() - begun
         process.join()
         if process.exitcode:
             raise RuntimeError(f"{name} failed: {(folder / 'said.txt').read_text()[-2000:]}")
-        return time.perf_counter() - begun
+        return time.perf_counter() - begun, first
 
-    finish(straight)  # imports what is not yet imported
-    for path in sorted(straight.rglob("*"), reverse=True):
-        path.unlink() if path.is_file() else path.rmdir()
-    seconds = finish(straight)
+    seconds, first = finish(straight)
     wanted = case.content(straight)
     done = checked = half = 0
     while done < kills:
-        process = begin(broken)
-        # What goes on where it was has less and less to do, so it is killed sooner.
-        process.join(draw.uniform(0, seconds * (3 / kills if case.grows else 1)))
+        if case.grows and case.content(broken) == wanted:
+            clear(broken)
+        before, process = stamp(broken), begin(broken)
+        if case.grows and draw.random() < 0.75:  # most at work, the others on the way to it
+            wait_for_work(process, broken, before)
+            process.join(draw.uniform(0, (seconds - first) / 5))
+        else:
+            process.join(draw.uniform(0, seconds))
         if process.is_alive():
             process.kill()
             done += 1
@@ -229,6 +234,24 @@ def measure(
     same = case.content(broken) == wanted
     row = (name, done, seconds, left_over, checked, half, "yes" if same else "no")
     return dict(zip(NAMES, row, strict=True))
+
+
+def stamp(folder: Path) -> int:
+    """Return when a file under its final name was last written, in ns."""
+    found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    return max((p.stat().st_mtime_ns for p in found), default=0)
+
+
+def wait_for_work(process: ForkServerProcess, folder: Path, before: int) -> None:
+    """Wait until something is written, or all is over."""
+    while process.is_alive() and stamp(folder) == before:
+        time.sleep(0.005)
+
+
+def clear(folder: Path) -> None:
+    """Delete what is in a folder."""
+    shutil.rmtree(folder)
+    folder.mkdir()
 
 
 def main(arguments: list[str] | None = None) -> int:

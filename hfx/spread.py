@@ -8,10 +8,13 @@ stays with the scheduler until its result is here: when a worker dies, another g
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hfx.errors import HfxError
 from hfx.scheduler import connected, first_line
+
+if TYPE_CHECKING:  # Dask is an extra
+    from distributed import Client
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
@@ -49,7 +52,7 @@ def over(
             under_way: deque[tuple[I, Any]] = deque()
             for item in items:
                 under_way.append((item, client.submit(function, *sent, item, pure=False)))
-                while len(under_way) >= AHEAD * max(1, sum(client.nthreads().values())):
+                while len(under_way) >= room(address, client):
                     yield settled(address, *under_way.popleft())
             while under_way:
                 yield settled(address, *under_way.popleft())
@@ -70,6 +73,19 @@ def settled(address: str, item: I, future: Any) -> tuple[I, Any | HfxError]:  # 
             "them more, or do it without --dask"
         )
     except Exception as error:  # whatever can happen on other machines
-        raise HfxError(
-            f"the Dask cluster at {address} failed: {type(error).__name__}: {first_line(error)}"
-        ) from error
+        raise failure(address, error) from error
+
+
+def room(address: str, client: "Client") -> int:
+    """Return how many items may be under way."""
+    try:
+        return AHEAD * max(1, sum(client.nthreads().values()))
+    except Exception as error:  # the scheduler is gone
+        raise failure(address, error) from error
+
+
+def failure(address: str, error: Exception) -> HfxError:
+    """Say in one line that the cluster failed, and how."""
+    return HfxError(
+        f"the Dask cluster at {address} failed: {type(error).__name__}: {first_line(error)}"
+    )

@@ -6,20 +6,25 @@ import time
 
 import pytest
 
+from hfx import scheduler
 from hfx.errors import HfxError, ImageError
 from hfx.spread import AHEAD, over
 
 pytest.importorskip("distributed", reason='Dask is not installed: pip install "hfx[dask]"')
 
 
-@pytest.fixture(scope="module")
-def address():
+def cluster_of_threads():
     from distributed import LocalCluster
 
-    with LocalCluster(
+    return LocalCluster(
         n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://",
         dashboard_address=":0", scheduler_kwargs={"dashboard": False},
-    ) as cluster:  # fmt: skip
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address():
+    with cluster_of_threads() as cluster:
         yield cluster.scheduler_address
 
 
@@ -84,6 +89,22 @@ def test_an_item_that_ends_every_worker_is_named_and_the_rest_is_done(worker_pro
     assert 5 in ended and len(ended) <= 3  # what waited in its worker's queue may be blamed too
     assert all("2 workers died while" in str(found[item]) for item in ended)
     assert all(found[item] == item for item in found if item not in ended)
+
+
+def sleepy(item):
+    time.sleep(0.2)
+    return item
+
+
+def test_a_scheduler_that_goes_is_one_line(monkeypatch):
+    monkeypatch.setattr(scheduler, "PATIENCE", 3)  # so long a client would look for it
+    with cluster_of_threads() as cluster:
+        results = over(cluster.scheduler_address, sleepy, (), range(100))
+        assert next(results) == (0, 0)
+        cluster.close()
+        with pytest.raises(HfxError, match="cluster at tcp://.* failed") as error:
+            list(results)
+    assert "\n" not in str(error.value)
 
 
 def test_a_bug_is_one_line(address):
