@@ -30,6 +30,8 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image
 
+from tools.kernels import Kernel
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 CHECKS = ROOT / "hfx" / "checks"
@@ -125,7 +127,12 @@ def execute(notebook: NotebookNode, refused: Path | None = None) -> tuple[float,
     resources = {"metadata": {"path": str(NOTEBOOKS)}}
     start, before = time.perf_counter(), os.times()
     NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources=resources, coalesce_streams=True
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        kernel_manager_class=Kernel,
+        resources=resources,
+        coalesce_streams=True,
     ).execute(env=env)
     after = os.times()
     used = after.children_user + after.children_system
