@@ -57,9 +57,23 @@ def take_part(code: str) -> None:
     if not asked:
         welcome(study)
     elif any(one.side is None for one in asked):
-        study_ballot.show(study, token, asked)
+        ballot(study, token)
     else:
         thank(asked)
+
+
+@st.fragment
+def ballot(study: Study, token: str) -> None:
+    """Show the trials that are left, and keep each vote.
+
+    A fragment: it runs again where the page runs, one vote after the other. Two runs of the whole
+    page, which fast fingers bring about, may overlap and then break each other's state.
+    """
+    study_ballot.keep(study, token)
+    asked = votes.trials_of(study, token)
+    if all(one.side is not None for one in asked):
+        st.rerun()
+    study_ballot.show(study, token, asked)
 
 
 def welcome(study: Study) -> None:

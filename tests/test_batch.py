@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 from functools import partial
+from uuid import uuid4
 
 import pytest
 from PIL import Image
@@ -45,14 +46,15 @@ def files(root):
 
 
 def dying(function, marker, *arguments):
-    """Do what a function does, but end the whole process at the third item, the first time."""
-    try:
-        (marker / str(len(list(marker.iterdir())))).touch(exist_ok=False)
-    except FileExistsError:  # the other worker was as fast
-        pass
-    if len(list(marker.iterdir())) == 3:
-        (marker / "dead").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Do what a function does, but end the whole process at the third item or soon after, once."""
+    (marker / uuid4().hex).touch()
+    if len(list(marker.iterdir())) >= 3:
+        try:
+            (marker / "dead").touch(exist_ok=False)
+        except FileExistsError:  # it is done
+            pass
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
     return function(*arguments)
 
 
@@ -103,8 +105,9 @@ def test_a_cluster_measures_the_same_though_a_worker_dies(
         for which in ("here", "there")
     )
     assert [row.image for row in there] == [row.image for row in here] and len(here) == 9
-    assert all((a.bytes, a.mse, a.model) == (b.bytes, b.mse, b.model)
-               for a, b in zip(here, there, strict=True))  # fmt: skip
+    for a, b in zip(here, there, strict=True):
+        assert (a.bytes, a.model) == (b.bytes, b.model)
+        assert a.mse == pytest.approx(b.mse, rel=1e-3)  # G is float: threads may round otherwise
     assert any("gone.png is left out" in line for line in told)
 
 
