@@ -17,7 +17,7 @@ export HFX_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lab notebooks seal course results train lint format coverage audit wheel clean
+.PHONY: help app test lab notebooks seal course results pages reproduce train lint format coverage audit wheel clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -72,6 +72,20 @@ results: $(VENV)/.installed-test ## measure everything in data/results anew (KOD
 		--out $(RESULTS)/ablations.csv
 	$(BIN)/python -m experiments.fuzz --n 100000 --out $(RESULTS)/fuzz.csv
 	$(BIN)/python -m experiments.interrupted --kills 20 --out $(RESULTS)/interrupted.csv
+	$(BIN)/python experiments/distance.py --results $(RESULTS) \
+		--weights data/weights/compact.safetensors
+	$(BIN)/python -m tools.pages
+
+pages: $(VENV)/.installed-test ## bring README.md and the model card up to date with data/results
+	$(BIN)/python -m tools.pages
+
+HOURS ?= 8
+
+reproduce: export MALLOC_MMAP_THRESHOLD_ = 4294967296
+reproduce: export MALLOC_TRIM_THRESHOLD_ = 17179869184
+reproduce: export MALLOC_TOP_PAD_ = 268435456
+reproduce: $(VENV)/.installed-test ## train for HOURS, ship what is better, measure all (KODAK, TRAIN)
+	$(BIN)/python -m tools.reproduce --data $(TRAIN) --kodak $(KODAK) --hours $(HOURS) $(ARGS)
 
 train: $(VENV)/.installed-core ## train a model (ARGS="--preset compact --data DIR --out runs/NAME")
 	$(BIN)/hfx train $(ARGS)

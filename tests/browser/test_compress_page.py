@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+expect = pytest.importorskip("playwright.sync_api", reason="it drives Chromium").expect
 pytestmark = pytest.mark.slow
 
 
@@ -159,6 +160,9 @@ def test_a_picture_that_comes_late_is_asked_for_again(page, jpeg):
 
     page.route("**/media/*", refuse_once)
     upload(page, "cup.jpg", jpeg, "image/jpeg")
+    for side in ("left", "right"):
+        image = page.locator(f".layer.{side} img").and_(page.get_by_alt_text("cup.jpg"))
+        expect(image).to_have_js_property("naturalWidth", 600, timeout=120_000)
     assert len(refused) >= 2
 
 
