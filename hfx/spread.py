@@ -44,11 +44,11 @@ def over(
     with connected(address) as client:
         from dask import config
 
-        # photographs are large for arguments, and belong into the task all the same: what is only
-        # scattered to a worker is lost with it
+        # photographs are large for arguments, and belong into the task all the same: see below
         with config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
-            # one by one in a list each: of a dict or a list alone Dask would send the parts
-            sent = [client.scatter([one], broadcast=True, hash=False)[0] for one in shared]
+            # as the results of tasks: what is only scattered is lost with the worker that holds
+            # it, while another takes its place; tasks are then done again
+            sent = [client.submit(_same, [one], pure=False) for one in shared]
             under_way: deque[tuple[I, Any]] = deque()
             for item in items:
                 under_way.append((item, client.submit(function, *sent, item, pure=False)))
@@ -56,6 +56,11 @@ def over(
                     yield settled(address, *under_way.popleft())
             while under_way:
                 yield settled(address, *under_way.popleft())
+
+
+def _same(box: list[Any]) -> Any:  # noqa: ANN401
+    """Take one thing out of its box, in which Dask leaves it whole."""
+    return box[0]
 
 
 def settled(address: str, item: I, future: Any) -> tuple[I, Any | HfxError]:  # noqa: ANN401

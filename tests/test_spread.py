@@ -111,3 +111,22 @@ def test_a_bug_is_one_line(address):
     with pytest.raises(HfxError, match=f"cluster at {address} failed: TypeError") as error:
         list(over(address, scaled, (10, 1), ["x", None]))
     assert "\n" not in str(error.value)
+
+
+def dies_once(marker, shared, item):
+    if item == 1 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return shared["a"] + item
+
+
+def test_what_is_shared_outlives_the_only_worker_that_has_it(tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=":0",
+        scheduler_kwargs={"dashboard": False, "allowed_failures": 1},
+    ) as cluster:  # fmt: skip
+        shared = (tmp_path / "dead", {"a": 10})
+        found = list(over(cluster.scheduler_address, dies_once, shared, range(3)))
+    assert found == [(0, 10), (1, 11), (2, 12)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from queue import Empty
 
 import pytest
@@ -30,6 +31,12 @@ def pair():
     context.term()
 
 
+def run(coroutine):
+    """Run a coroutine in a thread of its own: a browser of other tests may have a loop in this."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def test_a_reply_is_found_though_sending_swallowed_the_news_of_it(pair):
     kernel, channel = pair
 
@@ -43,12 +50,12 @@ def test_a_reply_is_found_though_sending_swallowed_the_news_of_it(pair):
         channel.send(channel.session.msg("comm_msg"))
         return await asyncio.wait_for(wait, timeout=5)
 
-    assert asyncio.run(talk())["msg_type"] == "execute_reply"
+    assert run(talk())["msg_type"] == "execute_reply"
 
 
 def test_waiting_ends(pair):
     _, channel = pair
     start = time.monotonic()
     with pytest.raises(Empty):
-        asyncio.run(channel.get_msg(timeout=0.7))
+        run(channel.get_msg(timeout=0.7))
     assert 0.7 <= time.monotonic() - start < 5
