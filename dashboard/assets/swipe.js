@@ -45,6 +45,7 @@ class Swipe {
       .catch(() => null);
     if (this.data !== data) return; // overtaken by a later call
     if (!fresh) {
+      this.data = null; // the same pictures may come again
       this.stage.dataset.state = "failed";
       this.message.textContent = "The picture could not be loaded. Reload the page.";
       return;
@@ -221,7 +222,7 @@ async function loaded({ url, alt }) {
       await image.decode();
       return image;
     } catch (error) {
-      if (wait > 2000) throw error;
+      if (wait > 8000) throw error; // a quarter of a minute: the server may be busy
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
