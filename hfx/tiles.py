@@ -10,7 +10,7 @@ from torch import Tensor
 from hfx.image import from_tensor, to_tensor
 from hfx.networks import Encoder, Generator
 
-TILE = 96  # latents a side: 1536 pixels, which keeps every activation under 100 MB
+TILE = 128  # latents a side: 2048 pixels, which keeps every activation under 180 MB
 
 
 class Span(NamedTuple):
