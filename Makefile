@@ -56,7 +56,7 @@ results: $(VENV)/.installed-test ## measure everything in data/results anew (KOD
 		echo 'give folders of pictures: make results KODAK=DIR TRAIN=DIR'; exit 2; }
 	$(BIN)/hfx benchmark $(KODAK) -o $(RESULTS)/kodak.csv
 	$(BIN)/hfx tables $(KODAK) -o $(RESULTS)
-	$(BIN)/hfx profile --growth --neighbours xgb -o $(RESULTS)/profile.csv
+	$(BIN)/hfx profile --growth --limit 600 --neighbours xgb -o $(RESULTS)/profile.csv
 	$(BIN)/python experiments/throughput.py --data $(KODAK) --profile $(RESULTS)/profile.csv \
 		--out $(RESULTS)/throughput.csv --page docs/cluster.md
 	$(BIN)/python experiments/speed.py --picture $(KODAK)/kodim01.png --out $(RESULTS)/speed.csv
