@@ -59,7 +59,7 @@ def test_the_pace_of_the_first_minutes_says_how_many_steps(done, tmp_path):
     probe, rest = done
     assert probe[probe.index("--max-minutes") + 1] == 3 and "--k-M" in probe
     assert "--resume" in rest and "--k-M" not in rest and "--data" in rest
-    assert rest[rest.index("--steps") + 1] == 600 and rest[rest.index("--decay") + 1] == 100
+    assert rest[rest.index("--steps") + 1] == 570 and rest[rest.index("--decay") + 1] == 95
     assert rest[rest.index("--max-minutes") + 1] == 57
     reproduce.train(run, 60, ["--data", "here"], ["--k-M", 1])
     assert len(done) == 2  # it has had its minutes
