@@ -355,6 +355,7 @@ if not runs_of:
 else:
     variants = [v for v in dict.fromkeys(r["variant"] for r in runs_of) if v != "baseline"]
     variants = [v for v in variants if len(differences(v, "psnr_at"))][::-1]
+    far = [v for v in variants if v.startswith("from scratch")]  # would squeeze the rest to a dot
     fig, row = plt.subplots(1, 3, figsize=(13, 0.32 * len(variants) + 1.2), sharey=True,
                             layout="constrained")  # fmt: skip
     for axes, (column, title) in zip(row, MEASURES.items(), strict=True):
@@ -367,7 +368,7 @@ else:
                 axes.plot([middle - wide, middle + wide], [place] * 2, lw=5, alpha=0.5,
                           color="tab:blue" if sure else "0.6")  # fmt: skip
         axes.axvline(0, color="k", lw=0.8)
-        usual = [d for v in variants if v != "from scratch" for d in differences(v, column)]
+        usual = [d for v in variants if v not in far for d in differences(v, column)]
         reach_ = 1.6 * np.abs(usual).max()
         axes.set(title=title, xlim=(-reach_, reach_), xlabel="difference at 0.30 bpp")
     row[0].set(yticks=range(len(variants)))
@@ -377,15 +378,24 @@ else:
     for variant in variants:
         for column, title in MEASURES.items():
             apart = differences(variant, column)
-            usual = [d for v in variants if v != "from scratch" for d in differences(v, column)]
+            usual = [d for v in variants if v not in far for d in differences(v, column)]
             if np.abs(apart).max() > 1.6 * np.abs(usual).max():
                 print(f"  {variant}: {title} {', '.join(f'{d:+.2f}' for d in apart)}")
+    parts = ("baseline", "0 blocks", "3 blocks", "InstanceNorm", "BatchNorm")
+    adds = {v: np.mean(list(values_of(v, "e_convs").values())) for v in parts}
+    print("of y, E's convolutions make",
+          ", ".join(f"{v} {share:.3f}" for v, share in adds.items()))  # fmt: skip
 
 # %% [markdown]
 # Read it as a sceptic. How many of the bars exclude 0, and how many of so many would do so by
 # chance? Which of the differences are large compared with the seeds, whatever the interval says?
 # Then the columns against each other: what lowers LPIPS through the network that was trained on,
 # does it lower the other as well? That is notebook 09's suspicion, with numbers.
+#
+# And ask whether the part that was changed did anything at all. The last line says how much E's
+# convolutions are of y, by standard deviation. Where training begins at the PCA of patches, with
+# ChannelNorm, it is next to nothing (notebook 06 saw the same in the weights that ship), so more
+# blocks or fewer compare nothing with nothing. **An ablation of a silent part is silent.**
 #
 # The rate constraint is another matter. Its aim is not quality but **the rate**, $r_t$ = 0.30,
 # without knowing $\zeta$ in advance. A fixed $\zeta$ hits whatever rate the loss happens to buy:
