@@ -33,7 +33,8 @@ test: $(VENV)/.installed-test ## run the tests (ARGS="-k bitstream" for some of 
 	$(BIN)/python -m pytest $(ARGS)
 
 lab: $(VENV)/.installed-notebooks ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=$(or $(wildcard notebooks),.) $(ARGS)
+	$(BIN)/jupyter lab --notebook-dir=$(or $(wildcard notebooks),.) \
+		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(ARGS)
 
 notebooks: $(VENV)/.installed-notebooks ## run the notebooks' masters and write the .ipynb (ARGS="01 03")
 	$(BIN)/python -m tools.notebooks build $(ARGS)
