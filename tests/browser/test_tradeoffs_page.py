@@ -6,6 +6,7 @@ import re
 import pytest
 from PIL import Image
 
+expect = pytest.importorskip("playwright.sync_api", reason="it drives Chromium").expect
 pytestmark = pytest.mark.slow
 
 
@@ -29,6 +30,7 @@ def test_points_come_in_and_hovering_shows_their_crop(page, server):
     page.get_by_text(re.compile("Measuring:")).wait_for(state="detached", timeout=300_000)
     marks = chart.locator(".trace.scatter").first.locator(".points path")
     crop, caption = page.locator(".crops .decoded"), page.locator(".crops .caption")
+    expect(caption).to_have_count(1, timeout=60_000)  # what was drawn while it ran is gone soon
     captions, sources = [], []
     for number in (0, 2):
         marks.nth(number).scroll_into_view_if_needed()
