@@ -1,8 +1,11 @@
 """The dashboard's own widgets. They load nothing but what is in this folder."""
 
 import base64
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit import runtime
@@ -11,15 +14,33 @@ ASSETS = Path(__file__).parent / "assets"
 SHOWN = "shown"  # session state: the latest two pictures of every place, newest first
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a file of the folder beside this one."""
     return (ASSETS / name).read_text("utf-8")
 
 
-_swipe = st.components.v2.component(
+def component(name: str, scripts: list[str], **parts: Any) -> Callable[..., Any]:  # noqa: ANN401
+    """Register a component; return what shows it.
+
+    Args:
+        name: Its name among all components.
+        scripts: Files that make up its script; what it exports goes through `inOrder`.
+        parts: As `st.components.v2.component` takes them: html, css and so on.
+    """
+    js = "".join(map(asset, ["order.js", *scripts]))
+    mount = st.components.v2.component(name, js=js, **parts)
+
+    def show(data: dict[str, Any], **given: Any) -> Any:  # noqa: ANN401 (Streamlit's own)
+        return mount(data={**data, "at": time.time_ns() // 1000}, **given)
+
+    return show
+
+
+_swipe = component(
     "hfx_swipe",
-    html=_asset("swipe.html"),
-    css=_asset("swipe.css"),
-    js="".join(map(_asset, ("lens.js", "hands.js", "swipe.js"))),
+    ["lens.js", "hands.js", "swipe.js"],
+    html=asset("swipe.html"),
+    css=asset("swipe.css"),
 )
 
 
@@ -48,7 +69,7 @@ def swipe(panes: list[Pane], size: tuple[int, int], subject: str, key: str) -> N
         key: Distinguishes several comparisons on a page.
     """
     pictures = [
-        {"url": _url(pane.png, f"{key}.{i}"), "label": pane.label, "alt": pane.alt}
+        {"url": url_of(pane.png, f"{key}.{i}"), "label": pane.label, "alt": pane.alt}
         for i, pane in enumerate(panes)
     ]
     data = {"subject": subject, "width": size[0], "height": size[1], "pictures": pictures}
@@ -67,7 +88,7 @@ def keep_shown() -> None:
             _store(png, f"{name}.{age}")
 
 
-def _url(png: bytes, place: str) -> str:
+def url_of(png: bytes, place: str) -> str:
     """Return an address of a PNG that only this server serves.
 
     So a large picture does not travel again with every change around it, as a data URL would.

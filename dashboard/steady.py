@@ -6,7 +6,6 @@ move the lines of the one that is there. It brings the Plotly that is installed 
 """
 
 from functools import cache
-from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -14,13 +13,12 @@ from plotly.offline import get_plotlyjs
 from streamlit import runtime
 
 from dashboard.bits_symbol import STILL
+from dashboard.components import component
 
-ASSETS = Path(__file__).parent / "assets"
-
-_chart = st.components.v2.component(
+_chart = component(
     "hfx_chart",
+    ["chart.js"],
     html='<div class="chart" role="figure"></div>',
-    js=(ASSETS / "chart.js").read_text("utf-8"),
     isolate_styles=False,  # Plotly writes its own styles to the page
 )
 

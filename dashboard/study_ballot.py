@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.components import ASSETS, _url
+from dashboard.components import asset, component, url_of
 from hfx.errors import HfxError
 from hfx.study import votes
 from hfx.study.manifest import ORIGINAL, Study
@@ -16,11 +16,8 @@ AHEAD = 6  # trials whose pictures a browser has before they are due
 PLACES = 8  # of pictures kept for a browser to fetch: more than are ahead
 SLOWEST = 3600.0  # seconds; longer, and somebody was away
 
-_ballot = st.components.v2.component(
-    "hfx_ballot",
-    html=(ASSETS / "ballot.html").read_text("utf-8"),
-    css=(ASSETS / "ballot.css").read_text("utf-8"),
-    js=(ASSETS / "ballot.js").read_text("utf-8"),
+_ballot = component(
+    "hfx_ballot", ["ballot.js"], html=asset("ballot.html"), css=asset("ballot.css")
 )
 
 
@@ -44,7 +41,7 @@ def show(study: Study, token: str, asked: Sequence[Asked]) -> None:
         if study.reference:
             sides["original"] = ORIGINAL
         urls = {
-            side: _url(
+            side: url_of(
                 study.png(one.trial.photograph, codec), f"study.{one.number % PLACES}.{side}"
             )
             for side, codec in sides.items()

@@ -6,7 +6,7 @@ import streamlit as st
 
 import hfx
 from dashboard import resources, tradeoffs, tradeoffs_charts, tradeoffs_live, work
-from dashboard.components import ASSETS, _url
+from dashboard.components import asset, component, url_of
 from dashboard.panes import CLASSICAL
 from dashboard.tradeoffs import AXES, OURS
 from dashboard.tradeoffs_live import CROP, MEASURES, Point, Survey
@@ -18,12 +18,7 @@ FIRST = 1  # the point shown first: ours at the middle tier
 CHART = "live_chart"  # its key
 COLUMNS = ("codec", "setting", "bytes", "bpp", *MEASURES)
 
-_crops = st.components.v2.component(
-    "hfx_crops",
-    html=(ASSETS / "crops.html").read_text("utf-8"),
-    css=(ASSETS / "crops.css").read_text("utf-8"),
-    js=(ASSETS / "crops.js").read_text("utf-8"),
-)
+_crops = component("hfx_crops", ["crops.js"], html=asset("crops.html"), css=asset("crops.css"))
 
 
 def show(codec: hfx.Codec) -> None:
@@ -209,12 +204,12 @@ def show_crops(
     """Show the crop of the point under the pointer, below that of the original."""
     original = tradeoffs_live.cut(survey.original.picture.rgb, box)
     shown: list[dict[str, Any]] = [
-        {"url": _url(png, f"live.{number}"), "label": label(point, measure)}
+        {"url": url_of(png, f"live.{number}"), "label": label(point, measure)}
         for number, (png, point) in enumerate(zip(survey.crops(box), points, strict=False))
     ]
     data = {
         "chart": CHART,
-        "original": _url(original, "live.original"),
+        "original": url_of(original, "live.original"),
         "alt": f"Crop of {survey.original.name}",
         "points": shown,
         "first": min(FIRST, len(shown) - 1),

@@ -235,7 +235,7 @@ async function loaded(url) {
   }
 }
 
-export default function ({ parentElement, data, setStateValue }) {
+export default inOrder(function ({ parentElement, data, setStateValue }) {
   let ballot = ballots.get(parentElement);
   if (!ballot || !parentElement.contains(ballot.root)) {
     ballot?.close();
@@ -246,4 +246,4 @@ export default function ({ parentElement, data, setStateValue }) {
   return () => {
     if (!ballot.root.isConnected) ballot.close();
   };
-}
+});

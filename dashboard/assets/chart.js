@@ -39,7 +39,7 @@ function dressed(layout, element) {
 
 const latest = new WeakMap(); // element -> what it is to show; a slower one must not win
 
-export default function ({ parentElement, data }) {
+export default inOrder(function ({ parentElement, data }) {
   const element = parentElement.querySelector(".chart");
   const figure = JSON.parse(data.figure);
   element.setAttribute("aria-label", data.alt);
@@ -55,4 +55,4 @@ export default function ({ parentElement, data }) {
   return () => {
     if (!element.isConnected) window.Plotly?.purge(element);
   };
-}
+});

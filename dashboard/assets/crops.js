@@ -66,7 +66,7 @@ function again(image) {
   }, 250 * 2 ** image.tries);
 }
 
-export default function ({ parentElement, data }) {
+export default inOrder(function ({ parentElement, data }) {
   let board = boards.get(parentElement);
   if (!board || !parentElement.contains(board.root)) {
     board?.close();
@@ -77,4 +77,4 @@ export default function ({ parentElement, data }) {
   return () => {
     if (!board.root.isConnected) board.close();
   };
-}
+});

@@ -233,7 +233,7 @@ function percent(pixels) {
   return `${value >= 10 ? Math.round(value) : value.toFixed(1)} %`;
 }
 
-export default function ({ parentElement, data }) {
+export default inOrder(function ({ parentElement, data }) {
   let swipe = swipes.get(parentElement);
   if (!swipe || !parentElement.contains(swipe.root)) {
     swipe?.observer.disconnect();
@@ -244,4 +244,4 @@ export default function ({ parentElement, data }) {
   return () => {
     if (!swipe.root.isConnected) swipe.observer.disconnect();
   };
-}
+});

@@ -98,6 +98,32 @@ def again(message):
     return "404" in message.text and ("/media/" in url or "/_stcore/" in url)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Where a test fails that looks at a page, say what was on it: elsewhere no one can look."""
+    try:
+        return (yield)
+    except Exception as error:
+        if "page" in item.funcargs:
+            error.add_note(seen(item.funcargs["page"]))
+        raise
+
+
+def seen(page):
+    """Return what a page shows, and how its pictures are."""
+    try:
+        text = page.locator("body").inner_text(timeout=5_000)
+        images = page.evaluate(IMAGES)
+        return "\n".join(["The page:", page.url, text, *images])
+    except Exception as error:  # it must not hide why the test failed
+        return f"The page could not be read: {error}"
+
+
+IMAGES = """() => [...document.querySelectorAll("img, .stage")].map((e) => e.matches("img")
+  ? `img "${e.alt}" ${e.src}: ${e.complete ? "complete" : "loading"}, ${e.naturalWidth} wide`
+  : `stage: ${e.dataset.state}, ${e.clientWidth} wide`)"""
+
+
 @pytest.fixture
 def page(browser, server):
     """A page that fails its test where it asks another machine, or reports an error."""

@@ -9,6 +9,7 @@ pytest.importorskip("streamlit", reason="the dashboard's extra is not installed"
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
 from dashboard import steady  # noqa: E402
+from dashboard.components import asset  # noqa: E402
 
 
 def page():
@@ -38,6 +39,7 @@ def test_new_data_make_no_new_chart():
     assert len({id for id, _ in after}) == 2
     for (_, old), (_, new) in zip(before, after, strict=True):
         assert (old["alt"], new["alt"]) == ("to 1", "to 2")
+        assert old["at"] < new["at"]  # the browser goes by this too
         y = [json.loads(one["figure"])["data"][0]["y"] for one in (old, new)]
         assert y == [[1], [2]]
         assert not json.loads(new["figure"])["layout"]["template"].get("layout", {}).get("font")
@@ -47,4 +49,4 @@ def test_plotly_is_the_installed_one_and_no_address_leads_elsewhere():
     code = steady.plotly_js().decode()
     assert "plotly.js v" in code[:200] and len(code) > 1e6
     assert steady.library() == ""  # no server, no address
-    assert "http" not in (steady.ASSETS / "chart.js").read_text("utf-8")
+    assert "http" not in asset("chart.js")
