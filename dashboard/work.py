@@ -6,7 +6,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,14 +49,19 @@ class Original:
     height: int
     png: bytes
     notes: tuple[str, ...]  # what reading it had to leave out
+    fresh: list[Picture] = field(default_factory=list)  # as it was read, until someone takes it
 
     @property
     def picture(self) -> Picture:
-        return image.load(self.png)
+        """Its pixels: at hand for whoever asks first, and read from the PNG again after that."""
+        try:
+            return self.fresh.pop()
+        except IndexError:
+            return image.load(self.png)
 
     @property
     def nbytes(self) -> int:
-        return len(self.png)
+        return len(self.png) + sum(picture.rgb.nbytes for picture in self.fresh)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +115,8 @@ def open_picture(name: str, data: bytes) -> Original:
             raise hfx.ImageError(line) from error
     notes = tuple(str(w.message) for w in caught if issubclass(w.category, UserWarning))
     png = png_of(image.to_pil(picture))
-    return Original(name, len(data), digest_of(data), picture.width, picture.height, png, notes)
+    size = (picture.width, picture.height)
+    return Original(name, len(data), digest_of(data), *size, png, notes, [picture])
 
 
 def decode(codec: hfx.Codec, data: bytes, realism: float | None = None) -> Result:

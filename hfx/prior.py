@@ -9,7 +9,6 @@ Nothing here is a floating-point number that could round differently on another 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from hfx.entropy import fixedpoint
 from hfx.entropy.fixedpoint import ACT_BITS, LOG2_BITS, FixedConv
 from hfx.entropy.pmf import Tables
 from hfx.entropy.scales import SCALES
-from hfx.tiles import spans, times
+from hfx.tiles import Span, each, grid, times
 
 GAIN_BITS = 20  # fractional bits of a gain: the weakest gains stay fine enough
 # round(2^20 ln 2 / STEP): table entries per octave. A literal, because STEP is a float.
@@ -97,7 +96,8 @@ class Prior:
         c, (h, w) = len(gain), z.shape[1:]
         mu = np.empty((c, 4 * h, 4 * w), np.int32)
         index = np.empty((c, 4 * h, 4 * w), np.uint8)
-        for rows, columns in product(spans(h, tile, HALO), spans(w, tile, HALO)):
+
+        def work(rows: Span, columns: Span) -> None:
             act = torch.from_numpy(z_hat[None, :, rows.seen, columns.seen].astype(np.float64))
             inside = (0, slice(None), times(rows.inside, 4), times(columns.inside, 4))
             core = (slice(None), times(rows.core, 4), times(columns.core, 4))
@@ -105,6 +105,8 @@ class Prior:
             mu[core] = shift_right(m * gain, GAIN_BITS)
             t = fixedpoint.run(self.scale, act)[inside].numpy().astype(np.int64)
             index[core] = to_index(t + shift)
+
+        each(grid(h, w, tile, HALO), work)
         return mu, index
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:

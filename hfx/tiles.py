@@ -1,6 +1,8 @@
 """Large pictures piece by piece: E and G are local, so tiles with halos give the same result."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +12,8 @@ from torch import Tensor
 from hfx.image import from_tensor, to_tensor
 from hfx.networks import Encoder, Generator
 
-TILE = 128  # latents a side: 2048 pixels, which keeps every activation under 180 MB
+TILE = 96  # latents a side: 1536 pixels, which keeps every activation under 110 MB
+AT_ONCE = 2  # tiles at work together: threads of one network wait for each other at every layer
 
 
 class Span(NamedTuple):
@@ -49,12 +52,35 @@ def spans(length: int, tile: int, halo: int) -> Iterator[Span]:
         yield Span(a, b, max(0, a - halo), min(length, b + halo))
 
 
+def grid(h: int, w: int, tile: int, halo: int) -> list[tuple[Span, Span]]:
+    """Cut latents into pieces of much the same size: one, or an even number, if it can be."""
+    rows, columns = -(-h // tile), -(-w // tile)
+    if rows * columns > 1 and rows % 2 and columns % 2:
+        rows, columns = (rows + 1, columns) if h > w else (rows, columns + 1)
+    down, across = spans(h, -(-h // rows), halo), spans(w, -(-w // columns), halo)
+    return list(product(down, across))
+
+
+def each(pieces: list[tuple[Span, Span]], work: Callable[[Span, Span], None]) -> None:
+    """Do what is to be done with each piece, with a few at once where there are threads."""
+    threads = torch.get_num_threads()
+    if min(threads, len(pieces)) < AT_ONCE:
+        for piece in pieces:
+            work(*piece)
+        return
+    try:
+        share = (threads // AT_ONCE,)
+        with ThreadPoolExecutor(AT_ONCE, "tile", torch.set_num_threads, share) as pool:
+            list(pool.map(lambda piece: work(*piece), pieces))
+    finally:
+        torch.set_num_threads(threads)  # some of its libraries count for all threads alike
+
+
 def padded_latents(height: int, width: int) -> tuple[int, int]:
     """Return the latent grid of a picture: sides are padded to multiples of 64 pixels."""
     return -(-height // 64) * 4, -(-width // 64) * 4
 
 
-@torch.inference_mode()
 def analyse(encoder: Encoder, halo: int, rgb: np.ndarray, tile: int = TILE) -> Tensor:
     """Run E over a picture of any size; its edge pixels are repeated up to the padded size.
 
@@ -62,28 +88,27 @@ def analyse(encoder: Encoder, halo: int, rgb: np.ndarray, tile: int = TILE) -> T
     """
     height, width = rgb.shape[:2]
     h, w = padded_latents(height, width)
-    y: Tensor | None = None
-    for rows in spans(h, tile, halo):
-        for columns in spans(w, tile, halo):
-            seen_rows, seen_columns = times(rows.seen, 16), times(columns.seen, 16)
-            cut = rgb[seen_rows, seen_columns]
-            if not cut.size:  # wholly in the padding: repeat the last row or column
-                cut = rgb[-1:, seen_columns] if seen_rows.start >= height else rgb[seen_rows, -1:]
-                cut = cut if cut.size else rgb[-1:, -1:]
-            missing = (
-                (0, seen_rows.stop - seen_rows.start - cut.shape[0]),
-                (0, seen_columns.stop - seen_columns.start - cut.shape[1]),
-            )
-            x = to_tensor(np.pad(cut, (*missing, (0, 0)), mode="edge"))
-            part = encoder(x.to(memory_format=torch.channels_last))
-            if y is None:
-                y = torch.empty(1, part.shape[1], h, w)
-            y[:, :, rows.core, columns.core] = part[:, :, rows.inside, columns.inside]
-    assert y is not None
+    y = torch.empty(1, encoder.head.out_channels, h, w)
+
+    @torch.inference_mode()
+    def work(rows: Span, columns: Span) -> None:
+        seen_rows, seen_columns = times(rows.seen, 16), times(columns.seen, 16)
+        cut = rgb[seen_rows, seen_columns]
+        if not cut.size:  # wholly in the padding: repeat the last row or column
+            cut = rgb[-1:, seen_columns] if seen_rows.start >= height else rgb[seen_rows, -1:]
+            cut = cut if cut.size else rgb[-1:, -1:]
+        missing = (
+            (0, seen_rows.stop - seen_rows.start - cut.shape[0]),
+            (0, seen_columns.stop - seen_columns.start - cut.shape[1]),
+        )
+        x = to_tensor(np.pad(cut, (*missing, (0, 0)), mode="edge"))
+        part = encoder(x.to(memory_format=torch.channels_last))
+        y[:, :, rows.core, columns.core] = part[:, :, rows.inside, columns.inside]
+
+    each(grid(h, w, tile, halo), work)
     return y
 
 
-@torch.inference_mode()
 def synthesise(
     generator: Generator,
     halo: int,
@@ -97,13 +122,15 @@ def synthesise(
     Shapes: y_hat (1, C_y, h, w), made a tile at a time; size (H, W) to (H, W, 3) uint8.
     """
     height, width = size
-    h, w = padded_latents(height, width)
     rgb = np.empty((height, width, 3), np.uint8)
-    for rows in spans(h, tile, halo):
-        for columns in spans(w, tile, halo):
-            part = y_hat(rows.seen, columns.seen).to(memory_format=torch.channels_last)
-            x_hat = generator(part, torch.tensor([tier]))
-            pixels = from_tensor(x_hat[:, :, times(rows.inside, 16), times(columns.inside, 16)])
-            place = rgb[times(rows.core, 16), times(columns.core, 16)]
-            place[:] = pixels[: place.shape[0], : place.shape[1]]
+
+    @torch.inference_mode()
+    def work(rows: Span, columns: Span) -> None:
+        part = y_hat(rows.seen, columns.seen).to(memory_format=torch.channels_last)
+        x_hat = generator(part, torch.tensor([tier]))
+        pixels = from_tensor(x_hat[:, :, times(rows.inside, 16), times(columns.inside, 16)])
+        place = rgb[times(rows.core, 16), times(columns.core, 16)]
+        place[:] = pixels[: place.shape[0], : place.shape[1]]
+
+    each(grid(*padded_latents(height, width), tile, halo), work)
     return rgb

@@ -8,7 +8,7 @@ import torch
 
 from hfx.config import COMPACT, PAPER, TINY
 from hfx.networks import Encoder, Generator, halo_of_encoder, halo_of_generator
-from hfx.tiles import analyse, padded_latents, spans, synthesise, times
+from hfx.tiles import TILE, analyse, each, grid, padded_latents, spans, synthesise, times
 
 WHOLE = 10_000
 # The presets' depths with few channels: reach depends on depth alone.
@@ -43,6 +43,43 @@ def test_spans_cover_an_axis_once(length, tile, halo):
             assert {min(length, span.core_to + reach) - 1} <= set(axis[span.seen])
         seen += list(axis[span.core])
     assert seen == list(range(length))
+
+
+@pytest.mark.parametrize("size", [(252, 376), (252, 128), (48, 300), (300, 48), (96, 96)])
+def test_pieces_come_in_pairs_of_much_the_same_size(size):
+    pieces = grid(*size, TILE, 3)
+    seen = np.zeros(size, int)
+    for rows, columns in pieces:
+        seen[rows.core, columns.core] += 1
+    assert (seen == 1).all()
+    assert len(pieces) == 1 if max(size) <= TILE else len(pieces) % 2 == 0
+    areas = [seen[rows.core, columns.core].sum() for rows, columns in pieces]
+    assert max(areas) <= min(TILE**2, 1.1 * min(areas))
+
+
+def test_a_piece_that_fails_is_heard_of_and_threads_are_as_before():
+    before, done = torch.get_num_threads(), []
+
+    def work(rows, columns):
+        done.append(rows)
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        each(grid(8, 8, 2, 0), work)
+    assert done and torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_each_piece_is_done_once_by_however_many(threads):
+    before, done = torch.get_num_threads(), []
+    pieces = grid(8, 8, 2, 0)
+    torch.set_num_threads(threads)
+    try:
+        each(pieces, lambda rows, columns: done.append((rows, columns)))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert sorted(done) == sorted(pieces)
 
 
 def test_sides_are_padded_to_multiples_of_64():
