@@ -83,6 +83,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="an export with both generators")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     given = parser.parse_args()
+    codec = load(given.weights)
+    if codec.dial.second is None:
+        parser.error("these weights have no second generator; name an export made with --gan")
     sets = {
         "kodak": {n: image.load(p).rgb for n, p in pictures_of(given.kodak).items()},
         "held-out": {
@@ -90,7 +93,7 @@ def main() -> None:
             for number, rgb in enumerate(load_pictures(given.data, held=True, least=LEAST))
         },
     }
-    codec, network = load(given.weights), Inception()
+    network = Inception()
     rows: list[Row] = []
     sums: list[SetRow] = []
     for name, pictures in sets.items():

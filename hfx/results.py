@@ -15,6 +15,7 @@ PUBLISHED = Path(__file__).parent.parent / "data" / "results" / "published.csv"
 QUALITY = ("mse", "psnr", "ssim", "ms_ssim", "lpips", "lpips_squeeze", "dists")  # as in `panel`
 MEANS = ("bytes", "bpp", *QUALITY, "encode_s", "decode_s", "memory_mb")
 SUMMARY = ("codec", "tier", "setting", "images", "unmatched", *MEANS, "source")
+FLOAT = "{:.6g}"
 UNDEFINED = "not defined for"  # begins the reason of a blank that stays
 Key = tuple[str, str, str]
 KODAK = {f"kodim{i:02}" for i in range(1, 25)}
@@ -60,6 +61,10 @@ class Row:
     note: str
     model: str
 
+    def __post_init__(self) -> None:
+        """Hold the numbers of the CSV, and not a digit more; see `as_written`."""
+        as_written(self)
+
     @property
     def key(self) -> Key:
         """What there is one row of: picture, codec, and tier or setting."""
@@ -101,6 +106,15 @@ def load(path: Path) -> list[Row]:
         ) from error
 
 
+def as_written(row: Any) -> None:  # noqa: ANN401 (a dataclass of any table)
+    """Round a row's floats to what `write` keeps: a run that goes on has the means of one that
+    never stopped."""
+    for f in fields(row):
+        value = getattr(row, f.name)
+        if isinstance(value, float):
+            object.__setattr__(row, f.name, float(FLOAT.format(value)))
+
+
 def _row(values: dict[str, str]) -> Row:
     numbers: dict[str, Any] = {
         name: float(values[name]) if values[name] else None for name in MEANS if name != "bytes"
@@ -119,7 +133,9 @@ def write(path: Path, names: Sequence[str], rows: Sequence[dict[str, Any]]) -> N
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+            writer.writerow(
+                {k: FLOAT.format(v) if isinstance(v, float) else v for k, v in row.items()}
+            )
 
 
 def summarise(rows: Sequence[Row], path: Path) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from hfx.errors import HfxError, ImageError
 from hfx.evaluate import Wish
 from hfx.inception import Inception
 from hfx.panel import Pixels, measure
-from hfx.results import write
+from hfx.results import as_written, write
 
 COLUMNS = {"fid": ".2f", "kid": ".4f", "lpips": ".3f", "psnr": ".2f", "mse": ".1f", "ssim": ".3f"}
 PUBLISHED = Path(__file__).parent.parent / "data" / "results" / "published_table3.csv"
@@ -56,6 +56,10 @@ class Quality:
     ssim: float | None
     note: str
     model: str
+
+    def __post_init__(self) -> None:
+        """Hold the numbers of the CSV, and not a digit more."""
+        as_written(self)
 
     @property
     def whole(self) -> bool:

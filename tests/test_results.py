@@ -25,8 +25,9 @@ ROWS = [
 def test_round_trip(tmp_path):
     path = tmp_path / "r.csv"
     assert load(path) == []
-    save(path, ROWS)
-    assert load(path) == ROWS
+    rows = [*ROWS, replace(ROW, image="c.png", psnr=100 / 3, mse=1e-7 / 3)]
+    save(path, rows)
+    assert load(path) == rows  # to the last digit: means before and after reading are the same
     assert path.read_text().splitlines()[0] == (
         "image,codec,setting,tier,matched,bytes,bpp,mse,psnr,ssim,ms_ssim,lpips,lpips_squeeze,"
         "dists,encode_s,decode_s,memory_mb,note,model"
@@ -111,13 +112,7 @@ def test_the_committed_summary_follows_from_the_committed_rows(tmp_path):
         open(tmp_path / "kodak_summary.csv", newline="") as ours,
     ):
         committed, computed = list(csv.DictReader(theirs)), list(csv.DictReader(ours))
-    assert len(committed) == len(computed) > 15
-    for said, follows in zip(committed, computed, strict=True):
-        for name, value in said.items():
-            if name in ("codec", "tier", "setting", "images", "source") or not value:
-                assert value == follows[name]
-            else:
-                assert float(follows[name]) == pytest.approx(float(value), rel=2e-5)
+    assert committed == computed and len(committed) > 15
 
 
 def test_the_terminal_shows_tiers(tmp_path):
