@@ -1,12 +1,14 @@
 import hashlib
+import os
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from hfx import perceptual, torchvision_shim
+from hfx import image, perceptual, torchvision_shim
 from hfx.backbones import BACKBONES, find_backbone, load_backbone
 from hfx.errors import WeightsError
 from hfx.perceptual import DISTS, LPIPS, MeanLPIPS
@@ -50,6 +52,20 @@ def test_it_equals_the_lpips_package(fixture, net, request):
         for x, x_hat in (pair(), pair(1, 95), (photographs[:1], photographs[1:])):
             expected = theirs(x * 2 - 1, x_hat * 2 - 1).ravel()
             torch.testing.assert_close(distance(x, x_hat), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("other", "published"), [("ex_p0", 0.722), ("ex_p1", 0.138)])
+def test_the_example_pair_has_its_published_distance(distance, other, published):
+    """`python lpips_2imgs.py` of github.com/richzhang/PerceptualSimilarity prints these values."""
+    imgs = Path(os.environ.get("HFX_DATA", "")) / "PerceptualSimilarity" / "imgs"
+    if not (imgs / "ex_ref.png").exists():
+        pytest.skip("HFX_DATA holds no clone of github.com/richzhang/PerceptualSimilarity")
+    x, x_hat = (
+        torch.from_numpy(image.load(imgs / f"{name}.png").rgb).permute(2, 0, 1)[None] / 255
+        for name in ("ex_ref", other)
+    )
+    with torch.inference_mode():
+        assert float(distance(x, x_hat)) == pytest.approx(published, abs=5e-4)
 
 
 def test_squeeze_is_the_documented_value_of_torchmetrics(squeeze):
