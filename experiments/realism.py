@@ -12,12 +12,16 @@ never sees (`hfx.data.held_out`). A measure that is not to be had is blank, its 
 """
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hfx import image, metrics
@@ -83,35 +87,38 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="an export with both generators")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     given = parser.parse_args()
-    codec = load(given.weights)
-    if codec.dial.second is None:
+    if load(given.weights).dial.second is None:
         parser.error("these weights have no second generator; name an export made with --gan")
-    sets = {
-        "kodak": {n: image.load(p).rgb for n, p in pictures_of(given.kodak).items()},
-        "held-out": {
-            f"{number:03}": rgb
-            for number, rgb in enumerate(load_pictures(given.data, held=True, least=LEAST))
-        },
-    }
-    network = Inception()
+    sources = {"kodak": [given.kodak], "held-out": given.data}
     rows: list[Row] = []
     sums: list[SetRow] = []
-    for name, pictures in sets.items():
-        with progress(name, len(pictures)) as step:
-            one, whole = measure(codec, network, name, pictures, step)
-        rows += one
-        sums += whole
+    # a process a set, with its share of the cores: threads of one network wait for each other
+    with ProcessPoolExecutor(len(DIAL), get_context("spawn")) as pool:
+        parts = [pool.submit(of_set, given.weights, name, sources[name]) for name in DIAL]
+        with progress("sets of pictures", len(parts)) as step:
+            for part in parts:
+                one, whole = part.result()
+                rows += one
+                sums += whole
+                step()
     for file, kind, lines in (("realism.csv", Row, rows), ("realism_sets.csv", SetRow, sums)):
         names = [f.name for f in fields(kind)]
         write(given.out / file, names, [asdict(line) for line in lines])
 
 
+def of_set(weights: Path | None, name: str, sources: list[Path]) -> tuple[list[Row], list[SetRow]]:
+    """Load what a set needs, and measure it."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // len(DIAL)))
+    pictures = (
+        {n: image.load(p).rgb for n, p in pictures_of(sources[0]).items()}
+        if name == "kodak"
+        else {f"{n:03}": x for n, x in enumerate(load_pictures(sources, held=True, least=LEAST))}
+    )
+    return measure(load(weights), Inception(), name, pictures)
+
+
 def measure(
-    codec: Codec,
-    network: Inception,
-    name: str,
-    pictures: dict[str, Pixels],
-    step: Callable[[], None],
+    codec: Codec, network: Inception, name: str, pictures: dict[str, Pixels]
 ) -> tuple[list[Row], list[SetRow]]:
     """Return the rows of every picture of a set, and of the set."""
     originals = Features(network)
@@ -131,7 +138,6 @@ def measure(
                         dists=had(metrics.dists, x, x_hat),
                     )
                 )  # fmt: skip
-        step()
     sums = []
     for (how, tier, realism), features in seen.items():
         own = [r for r in rows if (r.codec, r.tier, r.realism) == (how, tier, realism)]

@@ -207,8 +207,8 @@ class Training:
         lr: Adam's learning rate.
         lr_d: Adam's learning rate of D. MS-ILLM pairs 4e-4 with 1e-4 for G, so stage 2 wants
             `--lr 1e-4`.
-        lead: First steps of stage 2, in which D learns alone: a D that knows nothing yet only
-            pushes G about.
+        lead: First steps of stage 2, in which D only watches: one that knows nothing yet pushes G
+            about and learns nothing from it.
         warmup: Steps of linear growth of the learning rate.
         decay: Steps of linear fall to zero at the end.
         clip: Largest norm of the gradient.

@@ -16,7 +16,7 @@ from hfx.log import Log, columns_of, log_evaluation, trim
 from hfx.perceptual import LPIPS, MeanLPIPS
 from hfx.progress import Progress
 from hfx.run import Run, start
-from hfx.step import DISCRIMINATOR, GENERATOR, train_step
+from hfx.step import train_step
 from hfx.train_options import parser, settings_of
 from hfx.validate import sample_grid
 
@@ -106,9 +106,7 @@ def train(
         while run.step < settings.steps:
             tick = time.monotonic()
             batch = crops.at(run.step, device, rank, world)
-            alone = settings.stage == 2 and run.step < settings.lead
-            phases = DISCRIMINATOR if alone else GENERATOR + DISCRIMINATOR
-            row = train_step(run, model, judge, distance, batch, phases)
+            row = train_step(run, model, judge, distance, batch)
             run.step += 1
             run.follow()
             now = time.monotonic()

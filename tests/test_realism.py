@@ -9,14 +9,18 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from experiments import realism as experiment
 from hfx import bench, checkpoint, weights
+from hfx.backbones import BACKBONES, find_backbone
 from hfx.cli import app
 from hfx.codec import Codec, load
 from hfx.compressor import Compressor
 from hfx.config import COMPACT, Training
 from hfx.errors import HfxError, WeightsError
 from hfx.export import export, freeze
+from hfx.inception import Inception
 from hfx.realism import KEPT, Dial, mix
+from tests import synthetic
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +242,23 @@ def test_a_codec_of_two_generators_needs_no_file(tiny_codec, second, photo):
     both = Codec(replace(tiny_codec.weights, gan=second.generator, realism=1.0))
     data = both.compress(photo)
     assert not np.array_equal(pixels(both, data), pixels(tiny_codec, data))
+
+
+def test_the_dial_is_measured_on_a_set_of_pictures(exported, monkeypatch):
+    if not find_backbone("inception_trunk"):
+        pytest.skip(f"HFX_WEIGHTS names no folder with {BACKBONES['inception_trunk'].file}")
+    monkeypatch.setattr(experiment, "_gone", {"lpips", "lpips_squeeze", "dists"})  # slow; downloads
+    pictures = {"a": synthetic.picture(1, 256, 512), "b": synthetic.picture(2, 512, 256)}
+    codec = load(exported / "both.safetensors")
+    rows, sums = experiment.measure(codec, Inception(), "held-out", pictures)
+    keys = {(r.codec, r.tier, r.realism) for r in rows}
+    ours = {("hfx", tier, r) for tier in COMPACT.tiers for r in experiment.DIAL["held-out"]}
+    assert ours < keys and {k for k, _, r in keys if r is None} <= set(experiment.OTHERS)
+    assert len(rows) == 2 * len(keys) == 2 * len(sums)
+    for row in rows:
+        file = next(r for r in rows if (r.image, r.tier, r.realism) == (row.image, row.tier, 0))
+        assert row.bytes == file.bytes if row.codec == "hfx" else row.bytes <= file.bytes
+    ends = [next(s for s in sums if (s.tier, s.realism) == ("medium", r)) for r in (0, 0.5, 1)]
+    own = [r.psnr for r in rows if (r.tier, r.realism) == ("medium", 0)]
+    assert ends[0].psnr == pytest.approx(np.mean(own)) and ends[0].pictures == 2
+    assert len({s.psnr for s in ends}) == len({s.fid768 for s in ends}) == 3

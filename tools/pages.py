@@ -152,6 +152,26 @@ def kodak() -> str:
     )
 
 
+def dial() -> str:
+    """What the realism dial does to Kodak's pictures, AVIF at the same bytes beside it."""
+    found = {
+        (r["tier"], f"{float(r['realism']):g}" if r["realism"] else r["codec"]): r
+        for r in table("realism_sets.csv")
+        if r["set"] == "kodak"
+    }
+    stops = {"0": "realism 0", "0.5": "0.5", "1": "1", "AVIF": "AVIF"}
+
+    def row(name: str, tier: str, column: str, digits: int) -> list[str]:
+        return [f"{name} at {tier}", *(short(found[tier, s][column], digits) for s in stops)]
+
+    return lines(
+        ["", *stops.values()],
+        *(row("FID-768", tier, "fid768", 2) for tier in TIERS),
+        *(row("LPIPS-squeeze", tier, "lpips_squeeze", 3) for tier in TIERS),
+        *(row("PSNR, dB,", tier, "psnr", 2) for tier in TIERS),
+    )
+
+
 def distance() -> str:
     """Ours beside HiFiC, MS-ILLM and AVIF at three rates."""
     found = {r["codec"]: r for r in table("distance.csv")}
@@ -209,7 +229,7 @@ def causes() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     f.__name__: f
-    for f in (training, lpips, rates, phase, speed, neighbours, kodak, distance, causes)
+    for f in (training, lpips, rates, phase, speed, neighbours, kodak, dial, distance, causes)
 }
 
 
