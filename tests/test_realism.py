@@ -247,7 +247,7 @@ def test_a_codec_of_two_generators_needs_no_file(tiny_codec, second, photo):
 def test_the_dial_is_measured_on_a_set_of_pictures(exported, monkeypatch):
     if not find_backbone("inception_trunk"):
         pytest.skip(f"HFX_WEIGHTS names no folder with {BACKBONES['inception_trunk'].file}")
-    monkeypatch.setattr(experiment, "_gone", {"lpips", "lpips_squeeze", "dists"})  # slow; downloads
+    monkeypatch.setattr(experiment, "_gone", {"lpips", "lpips_squeeze", "dists"})  # slow
     pictures = {"a": synthetic.picture(1, 256, 512), "b": synthetic.picture(2, 512, 256)}
     codec = load(exported / "both.safetensors")
     rows, sums = experiment.measure(codec, Inception(), "held-out", pictures)
