@@ -12,8 +12,8 @@ symbols in a straight line, d on rounded symbols with the gradient passed straig
 
 LPIPS can be deceived: descended as it stands, it falls far more than any other measure. So every
 step looks at both pictures shifted, mirrored and scaled at random (E-LPIPS, Kettunen et al. 2019,
-arXiv:1906.03973), and there are few of them. What it brings: `data/results/LOG.md`. It is always
-stage 1's G that is asked, so the file does not depend on the dial of realism.
+arXiv:1906.03973), and there are few of them. What it brings: `data/results/LOG.md`. Of two
+generators it asks the one nearer to the dial's default; whoever decodes may still turn the dial.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class Refiner:
     """Refine symbols with one set of weights.
 
     Attributes:
-        weights: What wrote the symbols; its first G's picture is to come nearer to the original.
+        weights: What wrote the symbols; its usual G's picture is to come nearer to the original.
         distance: LPIPS, or what shall stand for it: (N, 3, H, W) twice to (N,).
         steps: How many of them.
     """
@@ -135,7 +135,7 @@ class Objective:
     ) -> None:  # fmt: skip
         weights, (level, mu, index) = refiner.weights, side
         halo = halo_of_generator(weights.arch)
-        self.generator, self.distance = weights.generator, refiner.distance
+        self.generator, self.distance = weights.usual, refiner.distance
         self.tier = torch.tensor([level / LEVELS])
         self.k_M, self.k_P, self.k_S = weights_of(weights)
         self.zeta = zeta_of(weights.arch.tiers, level)

@@ -55,6 +55,11 @@ class Weights:
     gan: Generator | None = None
     realism: float = 0.0
 
+    @property
+    def usual(self) -> Generator:
+        """The generator nearer to the dial's default: what the encoder reckons with."""
+        return self.generator if self.gan is None or self.realism < 0.5 else self.gan
+
     def __post_init__(self) -> None:
         if self.arch.norm not in EXPORTED:
             raise WeightsError(

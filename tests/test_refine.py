@@ -1,5 +1,7 @@
+import copy
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from hfx import bitstream, image, refine
 from hfx.backbones import find_backbone
 from hfx.cli import app
+from hfx.codec import Codec
 from hfx.errors import HfxError, WeightsError
 from hfx.refine import STEPS, Objective, Refiner, cores, weights_of, zeta_of
 from hfx.tiles import Span, spans
@@ -115,6 +118,22 @@ def test_a_tile_shows_the_pixels_of_the_whole_picture(tiny_codec, analysis):
         for seen, all_of_it in zip(shown.pop(), (x, x_hat), strict=True):
             theirs = all_of_it[..., top : top + seen.shape[2], left : left + seen.shape[3]]
             assert torch.allclose(seen, theirs, atol=1e-5)
+
+
+def test_of_two_generators_the_usual_one_is_asked(tiny_codec, analysis):
+    symbols = tiny_codec.quantize(analysis, 256).y
+    other = copy.deepcopy(tiny_codec.weights.generator)
+    with torch.no_grad():
+        other.tail.bias += 0.2
+
+    def refined(**weights):
+        codec = Codec(replace(tiny_codec.weights, **weights))
+        return codec.quantize(analysis, 256, Refiner(codec.weights, distance, 5)).y
+
+    alone, swapped = refined(), refined(generator=other)
+    assert not np.array_equal(alone, symbols) and not np.array_equal(alone, swapped)
+    assert np.array_equal(refined(gan=other, realism=0.4), alone)
+    assert np.array_equal(refined(gan=other, realism=0.5), swapped)
 
 
 def test_tiles_are_of_about_one_size():
