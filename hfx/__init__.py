@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hfx.api import compress, decompress, info
     from hfx.codec import Codec, load
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _LAZY = {
     "load": "hfx.codec",
