@@ -375,8 +375,8 @@ plt.show()
 # * a GPU: a third of its maker's 989 TFLOP/s for dense bfloat16 (a guess), and no step below 10
 #   ms, because its thousands of small kernels must be started one by one (another).
 #
-# LPIPS, D and reading pictures come on top, and a machine is seldom one's own: hfx's second
-# weights took 5.4 hours for 17,592 steps, where the arithmetic says less than two.
+# LPIPS, D and reading pictures come on top, and a machine is seldom one's own: hfx's
+# weights took 7.5 hours for 25,462 steps, where the arithmetic says less than three.
 
 # %%
 from torch._subclasses.fake_tensor import FakeTensorMode

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from experiments.distance import evaluations
 from experiments.distance import table as read
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +55,8 @@ def prose(text: str) -> str:
 
 def training() -> str:
     """Say how long the weights were trained."""
-    last = evaluations(RESULTS)[-1]
+    logs = [read(path)[-1] for path in RESULTS.glob("*/log.csv")]
+    last = max(logs, key=lambda row: int(row["step"]))
     stages = next(r["generators"] for r in table("distance.csv") if r["codec"] == "hfx")
     gan = "no GAN stage yet" if stages == "1" else "the GAN stage not counted"
     return prose(
