@@ -24,7 +24,7 @@ def test_every_block_stands_somewhere_once():
 
 
 def test_another_number_is_noticed():
-    text = README.read_text("utf-8").replace(".161 at", ".160 at")
+    text = re.sub(r"\.\d{3} at", ".999 at", README.read_text("utf-8"), count=1)
     assert pages.renewed(text) != text
 
 
