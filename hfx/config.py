@@ -207,8 +207,6 @@ class Training:
         lr: Adam's learning rate.
         lr_d: Adam's learning rate of D. MS-ILLM pairs 4e-4 with 1e-4 for G, so stage 2 wants
             `--lr 1e-4`.
-        lead: First steps of stage 2, in which D only watches: one that knows nothing yet pushes G
-            about and learns nothing from it.
         warmup: Steps of linear growth of the learning rate.
         decay: Steps of linear fall to zero at the end.
         clip: Largest norm of the gradient.
@@ -230,7 +228,6 @@ class Training:
     crop: int = 256
     lr: float = 4e-4
     lr_d: float = 4e-4
-    lead: int = 0
     warmup: int = 100
     decay: int = 2_000
     clip: float = 1.0

@@ -58,7 +58,7 @@ def train_step(
         if losses.k_S:
             d = d + losses.k_S * uneven
         loss = rate_distortion(zeta, bpp, d)
-        if run.discriminator is not None and losses.alpha and run.step >= settings.lead:
+        if run.discriminator is not None:
             loss = loss + losses.alpha * fooling(run.discriminator(out.x_hat, out.y_hat).float())
     row: dict[str, float] = {}
     if GENERATOR in phases:

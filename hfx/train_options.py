@@ -18,7 +18,6 @@ SETTINGS = {  # Training's fields that are options of their own: what a plain nu
     "crop": "side of a crop, a multiple of 64",
     "lr": "learning rate",
     "lr_d": "learning rate of D",
-    "lead": "first steps of stage 2, with alpha at 0: D only watches",
     "warmup": "steps until the learning rate is up",
     "decay": "last steps, over which it falls to zero",
     "clip": "largest norm of the gradient",
