@@ -2,7 +2,7 @@ r"""Symbols refined for one picture at encode time: does it pay, and how many st
 
 `hfx.refine` says how. LPIPS is what it descends, and it can be deceived: `--views plain` descends
 it as it stands, `--views moved` on pictures shifted, mirrored and scaled at random in each step.
-What counts are measures that nobody descends: LPIPS through SqueezeNet, MS-SSIM, PSNR. Each is
+What counts are measures that it does not descend: LPIPS through SqueezeNet, MS-SSIM, PSNR. Each is
 compared with what the codec gives in as many bytes without refinement, between files of other
 qualities.
 

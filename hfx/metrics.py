@@ -116,7 +116,7 @@ def lpips(x: Pixels, x_hat: Pixels, network: LPIPS | None = None) -> float | Non
 
 
 def lpips_squeeze(x: Pixels, x_hat: Pixels, network: LPIPS | None = None) -> float | None:
-    """LPIPS through SqueezeNet's features: like `lpips`, but no generator was trained on it.
+    """LPIPS through SqueezeNet's features: no judge from outside where G was trained on it, too.
 
     Args:
         network: `LPIPS("squeeze")`; by default one is loaded and kept.

@@ -259,8 +259,8 @@ for column, higher in YARDS.items():
 
 # %% [markdown]
 # So the sentence has no truth value until somebody says *whose* bitrate and *which* measure. And
-# one of the columns deserves suspicion: LPIPS of AlexNet is what hfx was trained to lower. The
-# same measure by another network, `lpips_squeeze`, tells another story. Hold that thought.
+# two of the columns deserve suspicion: LPIPS, of AlexNet and of SqueezeNet (`lpips_squeeze`), is
+# what hfx was trained to lower. Hold that thought.
 #
 # ## 5. Fool them
 #
@@ -427,8 +427,9 @@ right.set(xticks=SHIFTS[::2], xlabel="pixels cropped", ylabel="change of LPIPS, 
 plt.show()
 
 # %% [markdown]
-# This is why the benchmark has a column of LPIPS by SqueezeNet, which no generator of ours was
-# trained on, and why notebook 10 asks people.
+# So G learns from two networks now, AlexNet and SqueezeNet, in windows at random places. Then both
+# columns of LPIPS are its teachers', and a judge from outside is wanted: FID's Inception, which it
+# never saw, and people, in notebook 10.
 #
 # ## 7. The audit, step one: two columns, one formula
 #
