@@ -7,13 +7,15 @@ x -> E -> y -> (* gain) -> Q(y - mu) -> symbols -> + mu -> (* gain) -> y_hat -> 
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hfx.config import Architecture
 from hfx.entropy.likelihood import gaussian_bits, logistic_bits
 from hfx.entropy.scales import STEP, index_of_sigma, sigma_of_index
-from hfx.networks import Encoder, Generator, HyperAnalysis, HyperSynthesis
+from hfx.networks import HyperAnalysis, HyperSynthesis, encoder_of, generator_of
+from hfx.networks.ladder import LadderEncoder, LadderGenerator, start_at_pca
 from hfx.networks.layers import pick_tier
 
 
@@ -55,8 +57,8 @@ class Compressor(nn.Module):
 
         tiers = len(arch.tiers)
         self.arch = arch
-        self.encoder = Encoder(arch)
-        self.generator = Generator(arch)
+        self.encoder = encoder_of(arch)
+        self.generator = generator_of(arch)
         self.hyper_analysis = HyperAnalysis(arch)
         self.hyper_synthesis = HyperSynthesis(arch)
         self.log2_gain = nn.Parameter(torch.zeros(tiers, arch.latent))  # L, before Q
@@ -109,32 +111,21 @@ class Compressor(nn.Module):
         return y_hat, bits_y, bits_z, bits
 
     @torch.no_grad()
-    def warm_start(self, basis: Tensor, std: Tensor, steps: tuple[float, ...]) -> None:
-        """Begin as a PCA block transform, quantised with the given step a tier.
+    def warm_start(self, patches: np.ndarray, steps: tuple[float, ...]) -> None:
+        """Begin as a principal component transform, quantised with the given step a tier.
 
         Args:
-            basis: (C_y, 3, 16, 16) orthonormal principal directions of image patches.
-            std: (C_y,) standard deviations of their coefficients, in grey levels / 255.
+            patches: (n, 3, 16, 16) uint8, cut from training pictures.
             steps: Quantisation step of each tier, in grey levels.
         """
-        linear, back = self.encoder.linear, self.generator.linear
-        assert linear is not None and back is not None and linear.bias is not None
-        # weak components keep a floor, so that the convolutions can put them to better use
-        unit = std.clamp_min(16 / 255)
-        linear.weight.copy_(basis / unit[:, None, None, None])
-        linear.bias.zero_()
-        back.weight.copy_(basis * unit[:, None, None, None])
-        assert back.bias is not None
-        back.bias.zero_()
-        self.encoder.head.weight.mul_(0.1)
-        self.generator.tail.weight.mul_(0.02)
-        assert self.generator.tail.bias is not None
-        self.generator.tail.bias.zero_()  # at its random start it is a pattern of 5 grey levels
+        assert isinstance(self.encoder, LadderEncoder)
+        assert isinstance(self.generator, LadderGenerator)
+        std, unit = start_at_pca(self.encoder, self.generator, patches)
         for row, step in enumerate(steps):
             self.log2_gain[row] = torch.log2(unit * 255 / step)
             self.log2_degain[row] = -self.log2_gain[row]
             self.log2_gain_z[row] = torch.log2(torch.tensor(4 * steps[-1] / step))
-        self.hyper_synthesis.start_at(std / unit)
+        self.hyper_synthesis.start_at((std / unit).clamp_min(0.01))
 
 
 def shifted(t: Tensor, L: Tensor) -> Tensor:

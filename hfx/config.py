@@ -39,6 +39,7 @@ class Architecture:
         discriminator: Widths of D's strided convolutions.
         condition: Channels that y is projected to before D sees it (HiFiC: 12).
         tiers: Named rates that one set of weights serves through gain vectors.
+        ladder: Build E and G as `hfx.networks.ladder` does; False: Figure 1's convolutions.
         norm: What follows E's and G's convolutions, one of `NORMS`. ChannelNorm is the paper's;
             the others are there to be compared with it, and only "channel" and "none" export.
         conditional: Show D the latents too, as the paper does.
@@ -59,6 +60,7 @@ class Architecture:
     condition: int = 12
     tiers: tuple[str, ...] = TIERS
     deblock: bool = False
+    ladder: bool = False
     norm: str = "channel"
     conditional: bool = True
     spectral: bool = True
@@ -72,6 +74,8 @@ class Architecture:
             raise ValueError(f"{self.name}: widths and blocks need one entry per stage")
         if self.deblock and not self.linear_path:
             raise ValueError(f"{self.name}: deblock needs linear_path")
+        if self.ladder and self.linear_path:
+            raise ValueError(f"{self.name}: a ladder has its linear transform inside")
         if self.norm not in NORMS:
             raise ValueError(f"{self.name}: norm must be one of {', '.join(NORMS)}")
         if self.scales not in (1, 2):
@@ -109,6 +113,7 @@ class Losses:
         k_M: Weight of the MSE on the 0 to 255 scale; HiFiC's 0.075 x 2^-5.
         k_P: Weight of LPIPS (AlexNet). HiFiC and MS-ILLM use 1; at our step counts 2 is better.
         k_S: Weight of `losses.unevenness`, against block edges in skies; not in the paper.
+        k_G: Weight of `losses.grid_error`, against dots and blocks; not in the paper.
         alpha: Weight of -log D(x', y), HiFiC's beta (0.15). Zero in stage 1.
         zeta_a: Rate weight above the target r_t, per tier.
         zeta_b: Rate weight below it, per tier; zeta_a >> zeta_b.
@@ -120,6 +125,7 @@ class Losses:
     k_M: float = 0.075 * 2**-5
     k_P: float = 2.0
     k_S: float = 0.0
+    k_G: float = 0.0
     alpha: float = 0.15
     zeta_a: tuple[float, ...] = (8.0, 4.0, 2.0)
     zeta_b: tuple[float, ...] = (1.0, 0.5, 0.25)
@@ -155,7 +161,8 @@ TINY = Architecture(
     generator_blocks=(0, 0, 1),
     latent=48,
     hyper=32,
-    linear_path=True,
+    linear_path=False,
+    ladder=True,
     discriminator=(16, 32, 48),
 )
 """For tests and notebooks: a step takes milliseconds."""
@@ -169,11 +176,11 @@ COMPACT = Architecture(
     generator_blocks=(1, 1, 2),
     latent=192,
     hyper=96,
-    linear_path=True,
-    deblock=True,
+    linear_path=False,
+    ladder=True,
     discriminator=(64, 96, 160, 256),  # of Figure 1's widths, D would cost three times what G does
 )
-"""The shipped weights: under 9 M parameters, about 5 GMAC for a 256x256 crop."""
+"""The shipped weights: 7.3 M parameters in all, 3.3 GMAC for a 256x256 crop."""
 
 PAPER = Architecture(
     name="paper",
@@ -204,7 +211,7 @@ class Training:
         steps: Length of the run; the last `decay` of them bring the learning rate to zero.
         batch: Crops per step over all processes.
         crop: Side of a crop; at least 256 where the hyperprior trains, or it sees only padding.
-        lr: Adam's learning rate.
+        lr: Learning rate of Adam and of Muon.
         lr_d: Adam's learning rate of D. MS-ILLM pairs 4e-4 with 1e-4 for G, so stage 2 wants
             `--lr 1e-4`.
         warmup: Steps of linear growth of the learning rate.
@@ -213,8 +220,9 @@ class Training:
         ema: Memory of the averaged weights, which are the ones exported.
         seed: Of crops, noise and first weights.
         bf16: Compute E, G, D and LPIPS in bfloat16 (autocast).
-        perceptual: Whose features LPIPS compares: "alex", "squeeze", or "both", their mean.
-        warm: Begin the linear path at the PCA of patches; else it is random like all the rest.
+        perceptual: Whose features LPIPS compares: "alex", "squeeze", or "turns": AlexNet's in even
+            steps and SqueezeNet's in odd ones, at the price of one.
+        warm: Begin the ladder's mixes at the PCA of patches; else they are random like the rest.
         changes: Fields of the architecture that differ from the preset's.
         losses: Weights of the loss.
     """
@@ -234,7 +242,7 @@ class Training:
     ema: float = 0.998
     seed: int = 0
     bf16: bool = True
-    perceptual: str = "alex"
+    perceptual: str = "turns"
     losses: Losses = Losses()
     warm: bool = True
     changes: dict[str, Any] = field(default_factory=dict, hash=False)

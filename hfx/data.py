@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hfx.errors import HfxError
+from hfx.graphics import graphic
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"}
 
@@ -97,6 +98,7 @@ class Batch:
         tier: (N,) integer tier of each crop.
         noise_y: (N, C_y, crop/16, crop/16) in [-0.5, 0.5).
         noise_z: (N, C_z, crop/64, crop/64) in [-0.5, 0.5).
+        drawn: (N,) bool, whether a crop is a drawing of `hfx.graphics` and no photograph.
         corner: Pixels, below 16, from the top and the left to the window that LPIPS sees.
     """
 
@@ -104,6 +106,7 @@ class Batch:
     tier: Tensor
     noise_y: Tensor
     noise_z: Tensor
+    drawn: Tensor
     corner: tuple[int, int] = (0, 0)
 
 
@@ -111,8 +114,9 @@ class Crops:
     """Random crops that depend on the seed and the step alone.
 
     So a resumed run goes on with the very batch it would have seen, and several processes share
-    one global batch. Each step draws one scale in [smallest_scale, 1] for its crops (HiFiC
-    trains on downscaled photographs, too), a place and a flip per crop.
+    one global batch. Every second step or so takes its crops from pictures reduced by a factor
+    from 1 to `most`, whose edges are as sharp as those of real photographs; each crop has a place
+    and a flip of its own. A share of the crops are drawings, which photographs never show.
     """
 
     def __init__(
@@ -123,12 +127,13 @@ class Crops:
         latents: tuple[int, int],
         tiers: int,
         seed: int = 0,
-        smallest_scale: float = 0.7,
+        most: float = 2.0,
+        drawn: float = 1 / 8,
     ) -> None:
         """Keep the pictures; `latents` is (C_y, C_z), for the shapes of the noise."""
         self.pictures = [p for p in pictures if min(p.shape[:2]) >= crop]
         self.crop, self.batch, self.latents, self.tiers = crop, batch, latents, tiers
-        self.seed, self.smallest_scale = seed, smallest_scale
+        self.seed, self.most, self.drawn = seed, most, drawn
         if not self.pictures:
             raise HfxError(f"no picture is {crop} pixels wide and high; use a smaller --crop")
 
@@ -140,17 +145,21 @@ class Crops:
         flips = draw.random(self.batch) < 0.5
         # every tier equally often, in turn over steps when the batch is smaller than the tiers
         tier = (np.arange(self.batch) + step * self.batch) % self.tiers
-        side = round(self.crop / draw.uniform(self.smallest_scale, 1)) if step % 2 else self.crop
+        reduced = bool(draw.random() < 0.5)
+        side = round(self.crop * draw.uniform(1, self.most)) if reduced else self.crop
         top, left = draw.integers(16, size=2)
+        drawn = draw.random(self.batch) < self.drawn
 
         mine = slice(rank * self.batch // world, (rank + 1) * self.batch // world)
         crops = [
-            self._crop(self.pictures[i], side, place, flip)
-            for i, place, flip in zip(chosen[mine], places[mine], flips[mine], strict=True)
+            graphic(np.random.default_rng((self.seed, step, n)), self.crop)
+            if drawn[n]
+            else self._crop(self.pictures[chosen[n]], side, places[n], flips[n])
+            for n in range(self.batch)[mine]
         ]
         if len({crop.shape for crop in crops}) == 1:  # one transfer, one resizing
             x = self._fit(torch.from_numpy(np.stack(crops)).to(device))
-        else:  # a picture smaller than the enlarged crop gives what it has
+        else:  # drawings, and pictures smaller than the crop to be reduced, have other sides
             x = torch.cat([self._fit(torch.from_numpy(c[None]).to(device)) for c in crops])
 
         random = torch.Generator(device).manual_seed(self.seed * 1_000_003 + step)
@@ -159,8 +168,10 @@ class Crops:
         z_shape = (self.batch, c_z, self.crop // 64, self.crop // 64)
         noise_y = torch.rand(y_shape, generator=random, device=device) - 0.5
         noise_z = torch.rand(z_shape, generator=random, device=device) - 0.5
-        return Batch(x, torch.from_numpy(tier[mine]).to(device), noise_y[mine], noise_z[mine],
-                     (int(top), int(left)))  # fmt: skip
+        return Batch(
+            x, torch.from_numpy(tier[mine]).to(device), noise_y[mine], noise_z[mine],
+            torch.from_numpy(drawn[mine]).to(device), (int(top), int(left)),
+        )  # fmt: skip
 
     @staticmethod
     def _crop(picture: np.ndarray, side: int, place: np.ndarray, flip: bool) -> np.ndarray:
@@ -168,7 +179,7 @@ class Crops:
         top = int(place[0] * (picture.shape[0] - side + 1))
         left = int(place[1] * (picture.shape[1] - side + 1))
         cut = picture[top : top + side, left : left + side]
-        return np.ascontiguousarray(cut[:, ::-1] if flip else cut)
+        return np.array(cut[:, ::-1] if flip else cut)
 
     def _fit(self, cut: Tensor) -> Tensor:
         x = cut.permute(0, 3, 1, 2).float() / 255  # (n, 3, side, side)
@@ -177,23 +188,15 @@ class Crops:
         return x.clamp(0, 1).to(memory_format=torch.channels_last)
 
 
-def patch_basis(pictures: list[np.ndarray], components: int) -> tuple[Tensor, Tensor]:
-    """Return the principal directions of 16x16 patches and their standard deviations.
+def patches_of(pictures: list[np.ndarray], side: int = 16) -> np.ndarray:
+    """Return 40,000 patches from random places, (n, 3, side, side) uint8, for a warm start.
 
-    The warm start of E and G: (components, 3, 16, 16) orthonormal, and (components,) in units of
-    pictures in [0, 1]. Deterministic for given pictures.
+    Deterministic for given pictures.
     """
     draw = np.random.default_rng(0)
-    patches = np.empty((400, 100, 3, 16, 16), np.uint8)
+    patches = np.empty((400, 100, 3, side, side), np.uint8)
     for cut, number in zip(patches, draw.integers(len(pictures), size=400), strict=True):
-        windows = np.lib.stride_tricks.sliding_window_view(pictures[number], (16, 16), (0, 1))
-        tops, lefts = (draw.integers(side, size=100) for side in windows.shape[:2])
+        windows = np.lib.stride_tricks.sliding_window_view(pictures[number], (side, side), (0, 1))
+        tops, lefts = (draw.integers(n, size=100) for n in windows.shape[:2])
         cut[:] = windows[tops, lefts]
-    moments = np.zeros((768, 768))
-    for quarter in patches.reshape(4, -1, 768):  # as float64 all at once they would take 250 MB
-        centred = quarter / 255.0 - 0.5
-        moments += centred.T @ centred
-    values, vectors = np.linalg.eigh(moments / 40_000)
-    order = np.argsort(values)[::-1][:components]
-    basis = torch.from_numpy(vectors[:, order].T.copy()).float().reshape(-1, 3, 16, 16)
-    return basis, torch.from_numpy(values[order]).float().clamp_min(0).sqrt()
+    return patches.reshape(-1, 3, side, side)

@@ -142,9 +142,9 @@ def calibrate(model: Compressor, pictures: list[np.ndarray], targets: list[float
 def rebase(model: Compressor, positions: list[float]) -> None:
     """Make the given positions the tiers: every per-tier vector is read off there."""
     at = torch.tensor(positions)
-    vectors = [model.log2_gain, model.log2_degain, model.log2_gain_z, model.generator.log_gain]
-    for vector in vectors:
-        vector.copy_(pick_tier(vector.clone(), at)[:, :, 0, 0])
+    for name, vector in model.named_parameters():
+        if "log" in name.rpartition(".")[2]:  # one row a tier, in the logarithmic domain
+            vector.copy_(pick_tier(vector.clone(), at)[:, :, 0, 0])
 
 
 def freeze(model: Compressor, about: dict[str, Any]) -> Weights:

@@ -14,7 +14,7 @@ from hfx.validate import validate
 
 def columns_of(run: Run) -> list[str]:
     """Return the names of what one step may report, sorted."""
-    names = ["loss", "mse", "lpips", "uneven", "grad_norm"]
+    names = ["loss", "mse", "lpips", "uneven", "grid", "grad_norm"]
     names += [f"{what}_{tier}" for what in ("bpp", "zeta") for tier in run.model.arch.tiers]
     if run.discriminator is not None:
         names += ["loss_d", "d_real", "d_fake", "grad_norm_d"]

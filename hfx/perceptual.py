@@ -70,22 +70,6 @@ class LPIPS(nn.Module):
         return total
 
 
-class MeanLPIPS(nn.Module):
-    """The mean of LPIPS over several networks' features, each harder to please than one alone.
-
-    Shapes: as `LPIPS`.
-    """
-
-    def __init__(self, nets: tuple[str, ...]) -> None:
-        super().__init__()
-
-        self.of = nn.ModuleList(LPIPS(net) for net in nets)
-
-    def forward(self, x: Tensor, x_hat: Tensor) -> Tensor:
-        """Measure the distance of each pair of pictures."""
-        return torch.stack([distance(x, x_hat) for distance in self.of]).mean(0)
-
-
 class DISTS(nn.Module):
     """Features for structure and texture similarity (Ding et al. 2020, arXiv:2004.07728).
 

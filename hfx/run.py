@@ -1,9 +1,8 @@
 """The state of a training run: made, saved, restored, so that the next step is the same."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +11,21 @@ from torch import Tensor, optim
 from hfx import checkpoint
 from hfx.compressor import Compressor
 from hfx.config import Architecture, Training
-from hfx.data import patch_basis
+from hfx.data import patches_of
 from hfx.errors import WeightsError
+from hfx.muon import Muon
 from hfx.networks import Discriminator
 from hfx.rate import RateController
 
-WARM_STEPS = {"low": 190.0, "medium": 105.0, "high": 75.0}  # first steps of Q, grey levels
+WARM_STEPS = {"low": 300.0, "medium": 170.0, "high": 130.0}  # first steps of Q, grey levels
+
+
+@dataclass
+class Group:
+    """Parameters that move at `factor` times the learning rate."""
+
+    factor: float
+    params: list[Tensor] = field(default_factory=list)
 
 
 @dataclass
@@ -28,7 +36,8 @@ class Run:
         settings: How the run goes.
         model: E, G and the hyperprior.
         average: EMA of the model, the one that is evaluated and exported.
-        optimizer: Adam on what the stage trains.
+        optimizer: Adam on what the stage trains, but for what Muon has.
+        muon: Muon on the 3x3 convolutions of the ladder's blocks; None where there are none.
         rate: The zeta' controller.
         discriminator: D; None in stage 1.
         optimizer_d: Adam on D.
@@ -41,6 +50,7 @@ class Run:
     average: Compressor
     optimizer: optim.Optimizer
     rate: RateController
+    muon: Muon | None = None
     discriminator: Discriminator | None = None
     optimizer_d: optim.Optimizer | None = None
     step: int = 0
@@ -51,6 +61,8 @@ class Run:
         tensors = checkpoint.gather("model", self.model)
         tensors |= checkpoint.gather("average", self.average)
         tensors |= checkpoint.gather_optimizer("optimizer", self.optimizer)
+        if self.muon is not None:
+            tensors |= checkpoint.gather_optimizer("optimizer_m", self.muon)
         if self.discriminator is not None and self.optimizer_d is not None:
             tensors |= checkpoint.gather("discriminator", self.discriminator)
             tensors |= checkpoint.gather_optimizer("optimizer_d", self.optimizer_d)
@@ -83,6 +95,8 @@ class Run:
         checkpoint.restore("model", self.model, tensors)
         checkpoint.restore("average", self.average, tensors)
         checkpoint.restore_optimizer("optimizer", self.optimizer, tensors)
+        if self.muon is not None:
+            checkpoint.restore_optimizer("optimizer_m", self.muon, tensors)
         if self.discriminator is not None and self.optimizer_d is not None:
             checkpoint.restore("discriminator", self.discriminator, tensors)
             checkpoint.restore_optimizer("optimizer_d", self.optimizer_d, tensors)
@@ -117,22 +131,31 @@ class Run:
         torch._foreach_lerp_(averaged, current, 1 - keep)
 
 
-def parameter_groups(model: Compressor, settings: Training) -> list[dict[str, Any]]:
-    """Group what the stage trains by how fast it may move, relative to the learning rate.
+def parameter_groups(model: Compressor, settings: Training) -> tuple[list[Group], list[Group]]:
+    """Group what the stage trains by how fast it may move: for Adam, and for Muon.
 
-    The linear path is right from the start and moves slowly; gains and scale indices are
-    logarithms of quantities that must cover octaves, and move fast; so does G's look at the linear
-    picture, which starts at zero among features much larger than pixels. What the stage does not
-    train is frozen here.
+    Muon has the 3x3 convolutions of the ladder's blocks. Of the rest the mixes, the head and the
+    tail are right from the start and move slowly; gains and scale indices are logarithms of
+    quantities that must cover octaves, and move fast. What the stage does not train is frozen
+    here.
     """
-    groups: dict[float, list[Tensor]] = {1.0: [], 0.1: [], 10.0: []}
+    slow, level, fast, blocks = Group(0.3), Group(1.0), Group(10.0), Group(1.0)
     for name, p in model.named_parameters():
         frozen = settings.stage == 2 and not settings.joint and not name.startswith("generator.")
         p.requires_grad_(not frozen)
-        if not frozen:
-            fast = name.startswith("log2_") or name == "z_index" or ".look." in name
-            groups[10.0 if fast else 0.1 if ".linear." in name else 1.0].append(p)
-    return [{"params": params, "factor": factor} for factor, params in groups.items() if params]
+        if frozen:
+            continue
+        network, part = name.split(".")[0], name.split(".")[1:2]
+        ladder = model.arch.ladder and network in ("encoder", "generator")
+        if "log" in name.rpartition(".")[2] or name == "z_index":
+            fast.params.append(p)
+        elif ladder and part == ["stages"] and p.dim() == 4:
+            blocks.params.append(p)
+        elif ladder and part[0] in ("mixes", "head", "tail"):
+            slow.params.append(p)
+        else:
+            level.params.append(p)
+    return [g for g in (level, slow, fast) if g.params], [blocks] if blocks.params else []
 
 
 def start(settings: Training, device: torch.device, pictures: list[np.ndarray]) -> Run:
@@ -145,11 +168,10 @@ def start(settings: Training, device: torch.device, pictures: list[np.ndarray]) 
     torch.manual_seed(settings.seed)
     model = Compressor(settings.architecture())
     tiers = model.arch.tiers
-    if model.arch.linear_path and settings.warm and settings.stage == 1:
-        basis, std = patch_basis(pictures, model.arch.latent)
-        model.warm_start(basis, std, tuple(WARM_STEPS[tier] for tier in tiers))
+    if model.arch.ladder and settings.warm and settings.stage == 1:
+        model.warm_start(patches_of(pictures), tuple(WARM_STEPS[tier] for tier in tiers))
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    groups = parameter_groups(model, settings)
+    groups, blocks = parameter_groups(model, settings)
     for network in model.children():  # BatchNorm would go on learning in a network that is frozen
         network.train(any(p.requires_grad for p in network.parameters()))
     run = Run(
@@ -157,19 +179,20 @@ def start(settings: Training, device: torch.device, pictures: list[np.ndarray]) 
         model=model,
         average=copy.deepcopy(model).requires_grad_(False).eval(),
         optimizer=adam(groups, settings.lr, (0.9, 0.98)),
+        muon=Muon([vars(group) for group in blocks], settings.lr) if blocks else None,
         rate=RateController.from_losses(settings.losses.for_tiers(tiers)),
     )
     if settings.stage == 2:
         run.discriminator = Discriminator(model.arch).to(device)
-        group = {"params": list(run.discriminator.parameters()), "factor": 1.0}
+        group = Group(1.0, list(run.discriminator.parameters()))
         run.optimizer_d = adam([group], settings.lr_d, (0.5, 0.9))
     return run
 
 
-def adam(groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> optim.Adam:
+def adam(groups: list[Group], lr: float, betas: tuple[float, float]) -> optim.Adam:
     """Return Adam in one kernel over all parameters: twice as fast on a CPU as one by one.
 
     It takes parameter, gradient and moments to lie in memory alike, unasked. Autograd sees to
     the gradients, `checkpoint.restore_optimizer` to the moments.
     """
-    return optim.Adam(groups, lr=lr, betas=betas, fused=True)
+    return optim.Adam([vars(group) for group in groups], lr=lr, betas=betas, fused=True)

@@ -3,15 +3,26 @@
 x -> model -> x_hat, y_hat, bits -> zeta' r + k_M MSE + k_P LPIPS [- alpha log D(x', y)]
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 from hfx import processes
 from hfx.data import Batch
-from hfx.losses import distortion, fooling, mse255, rate_distortion, spotting, unevenness
+from hfx.losses import (
+    distortion,
+    fooling,
+    grid_error,
+    mse255,
+    rate_distortion,
+    spotting,
+    unevenness,
+)
 from hfx.run import Run
 
+DRAWN = 0.25  # weight of a drawing: its hard edges cost ten times the MSE of a photograph
 GENERATOR, DISCRIMINATOR = "G", "D"  # the phases of a step
 
 
@@ -19,7 +30,7 @@ def train_step(
     run: Run,
     model: nn.Module,
     judge: nn.Module | None,
-    lpips: nn.Module | None,
+    lpips: Sequence[nn.Module],
     batch: Batch,
     phases: str = GENERATOR + DISCRIMINATOR,
 ) -> dict[str, float]:
@@ -29,7 +40,7 @@ def train_step(
         run: State of the run; its optimizers and its rate controller move on.
         model: `run.model`, or what wraps it to share gradients between processes.
         judge: The same of `run.discriminator`.
-        lpips: The perceptual distance, None for k_P = 0.
+        lpips: The perceptual distances, which take turns; none for k_P = 0.
         batch: This process's share of the global batch.
         phases: Which of them; whoever sits out is only measured.
 
@@ -49,23 +60,31 @@ def train_step(
         bpp = (out.bits_y + out.bits_z) / pixels  # (N,)
         mse = mse255(batch.x, out.x_hat)
         perceptual = torch.zeros_like(mse)
-        if lpips is not None:
-            perceptual = lpips(window(batch.x, batch.corner), window(out.x_hat, batch.corner))
+        if lpips:
+            distance = lpips[run.step % len(lpips)]
+            perceptual = distance(window(batch.x, batch.corner), window(out.x_hat, batch.corner))
         zetas = torch.tensor([run.rate.zeta(t) for t in range(len(run.rate.targets))])
         zeta = zetas.to(batch.x.device)[batch.tier]  # (N,)
         d = distortion(mse, perceptual, losses.k_M, losses.k_P)
         uneven = unevenness(batch.x, out.x_hat)
         if losses.k_S:
             d = d + losses.k_S * uneven
-        loss = rate_distortion(zeta, bpp, d)
+        grid = grid_error(batch.x, out.x_hat) * ~batch.drawn  # drawings have grids of their own
+        if losses.k_G:
+            d = d + losses.k_G * grid
+        weight = torch.where(batch.drawn, DRAWN, 1.0)
+        loss = rate_distortion(zeta * weight, bpp, d * weight)
         if run.discriminator is not None:
             loss = loss + losses.alpha * fooling(run.discriminator(out.x_hat, out.y_hat).float())
     row: dict[str, float] = {}
     if GENERATOR in phases:
-        row["grad_norm"] = update(run.optimizer, loss, settings.clip, settings.lr * factor)
-        # what the coder would need, not the noisy rate that is descended: only it is held at r_t
-        row |= observe_rates(run, batch.tier, out.bits / pixels)
-    row |= means(loss=loss, mse=mse, lpips=perceptual, uneven=uneven)
+        movers = [run.optimizer] if run.muon is None else [run.optimizer, run.muon]
+        row["grad_norm"] = update(movers, loss, settings.clip, settings.lr * factor)
+        # what the coder would need, not the noisy rate that is descended: only it is held at
+        # r_t, and of photographs alone, since a flat drawing costs next to nothing
+        photographs = ~batch.drawn
+        row |= observe_rates(run, batch.tier[photographs], (out.bits / pixels)[photographs])
+    row |= means(loss=loss, mse=mse, lpips=perceptual, uneven=uneven, grid=grid)
 
     # --- discriminator: real and fake share one latent each, in the same order.
     if judge is not None and run.discriminator is not None and run.optimizer_d is not None:
@@ -78,7 +97,7 @@ def train_step(
         row |= means(loss_d=loss_d, d_real=real, d_fake=fake)
         if learns:
             lr = settings.lr_d * factor
-            row["grad_norm_d"] = update(run.optimizer_d, loss_d, settings.clip, lr)
+            row["grad_norm_d"] = update([run.optimizer_d], loss_d, settings.clip, lr)
     return row
 
 
@@ -92,16 +111,18 @@ def window(x: Tensor, corner: tuple[int, int]) -> Tensor:
     return x[:, :, top : top + height - 16, left : left + width - 16]
 
 
-def update(optimizer: optim.Optimizer, loss: Tensor, clip: float, lr: float) -> float:
-    """Step one optimizer on one loss, its gradients cleared first; return their norm."""
-    optimizer.zero_grad(set_to_none=True)
+def update(movers: Sequence[optim.Optimizer], loss: Tensor, clip: float, lr: float) -> float:
+    """Step optimizers on one loss, all gradients cleared first; return their common norm."""
+    groups = [group for optimizer in movers for group in optimizer.param_groups]
+    for optimizer in movers:
+        optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    norm = nn.utils.clip_grad_norm_(parameters, clip)
-    for group in optimizer.param_groups:
+    norm = nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], clip)
+    for group in groups:
         group["lr"] = lr * group["factor"]
     if torch.isfinite(norm):  # one bad batch must not poison the moments for good
-        optimizer.step()
+        for optimizer in movers:
+            optimizer.step()
     return float(norm)
 
 

@@ -13,7 +13,7 @@ from hfx.config import Training
 from hfx.data import Crops, load_pictures
 from hfx.errors import HfxError, WeightsError
 from hfx.log import Log, columns_of, log_evaluation, trim
-from hfx.perceptual import LPIPS, MeanLPIPS
+from hfx.perceptual import LPIPS
 from hfx.progress import Progress
 from hfx.run import Run, start
 from hfx.step import train_step
@@ -82,12 +82,11 @@ def train(
         settings.seed,
     )  # fmt: skip
     lpips = find_lpips(device, progress) if evaluate is not None else None
-    distance = perceptual(settings, device) if settings.losses.k_P else None
+    distances = perceptual(settings, device) if settings.losses.k_P else []
     if compiled:
         # not the average and not what evaluates: whole pictures come in many sizes
-        for network in (run.model.encoder, run.model.generator, distance):
-            if network is not None:
-                network.compile()
+        for network in (run.model.encoder, run.model.generator, *distances):
+            network.compile()
     model: nn.Module = run.model
     judge: nn.Module | None = run.discriminator
     if world > 1:
@@ -106,7 +105,7 @@ def train(
         while run.step < settings.steps:
             tick = time.monotonic()
             batch = crops.at(run.step, device, rank, world)
-            row = train_step(run, model, judge, distance, batch)
+            row = train_step(run, model, judge, distances, batch)
             run.step += 1
             run.follow()
             now = time.monotonic()
@@ -166,15 +165,15 @@ def prepare(device: torch.device) -> None:
         torch.set_float32_matmul_precision("high")
 
 
-def perceptual(settings: Training, device: torch.device) -> nn.Module:
-    """Return the perceptual distance of the loss.
+def perceptual(settings: Training, device: torch.device) -> list[nn.Module]:
+    """Return the perceptual distances of the loss, which take turns.
 
     Raises:
         WeightsError: the weights of a backbone cannot be found.
     """
-    nets = ("alex", "squeeze") if settings.perceptual == "both" else (settings.perceptual,)
-    distance = MeanLPIPS(nets).to(device).eval()
-    return distance.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    nets = ("alex", "squeeze") if settings.perceptual == "turns" else (settings.perceptual,)
+    distances = (LPIPS(net).to(device).eval() for net in nets)
+    return [d.to(memory_format=torch.channels_last) for d in distances]  # type: ignore[call-overload]
 
 
 def find_lpips(device: torch.device, progress: Progress) -> LPIPS | None:

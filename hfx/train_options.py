@@ -28,6 +28,7 @@ LOSSES = {
     "k_M": "weight of the MSE on the 0 to 255 scale",
     "k_P": "weight of LPIPS; 0 trains without it",
     "k_S": "weight of steps in smooth places; 0 is the paper's loss",
+    "k_G": "weight of dots and blocks on a grid; 0 is the paper's loss",
     "alpha": "weight of -log D(x', y) in stage 2",
     "rate_memory": "momentum of the running rate; 0 is the paper's rule",
     "zeta_a": "rate weight above r_t, one a tier",
@@ -71,9 +72,9 @@ def parser() -> argparse.ArgumentParser:
                      help="stage 2: train E and the hyperprior as well")  # fmt: skip
     own.add_argument("--precision", choices=("auto", "bf16", "fp32"), default=argparse.SUPPRESS,
                      help="auto: the faster one here (auto)")  # fmt: skip
-    own.add_argument("--perceptual", choices=("alex", "squeeze", "both"),
+    own.add_argument("--perceptual", choices=("alex", "squeeze", "turns"),
                      default=argparse.SUPPRESS,
-                     help="whose features LPIPS compares; both: their mean (alex)")  # fmt: skip
+                     help="whose features LPIPS compares; turns: each in its turn (turns)")  # fmt: skip
     own.add_argument("--scratch", dest="warm", action="store_false", default=argparse.SUPPRESS,
                      help="begin with random weights, not at the PCA of patches")  # fmt: skip
     own.add_argument("--change", dest="changes", action="append", metavar="FIELD=VALUE",

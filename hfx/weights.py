@@ -15,7 +15,15 @@ from hfx.config import Architecture
 from hfx.entropy import pmf
 from hfx.entropy.scales import scale_table
 from hfx.errors import WeightsError
-from hfx.networks import Encoder, Generator, HyperAnalysis
+from hfx.networks import (
+    Encoder,
+    Generator,
+    HyperAnalysis,
+    LadderEncoder,
+    LadderGenerator,
+    encoder_of,
+    generator_of,
+)
 from hfx.prior import Prior
 
 M = TypeVar("M", bound=nn.Module)
@@ -45,18 +53,18 @@ class Weights:
     """
 
     arch: Architecture
-    encoder: Encoder
-    generator: Generator
+    encoder: Encoder | LadderEncoder
+    generator: Generator | LadderGenerator
     hyper_analysis: HyperAnalysis
     log2_degain: Tensor
     prior: Prior
     fingerprint: bytes
     about: dict[str, Any]
-    gan: Generator | None = None
+    gan: Generator | LadderGenerator | None = None
     realism: float = 0.0
 
     @property
-    def usual(self) -> Generator:
+    def usual(self) -> Generator | LadderGenerator:
         """The generator nearer to the dial's default: what the encoder reckons with."""
         return self.generator if self.gan is None or self.realism < 0.5 else self.gan
 
@@ -128,14 +136,14 @@ def load(source: Path | str | None = None) -> Weights:
     second = {k.replace("generator", "gan", 1): v for k, v in first.items()} | changed
     return Weights(
         arch=arch,
-        encoder=_module(Encoder(arch), "encoder", tensors),
-        generator=_module(Generator(arch), "generator", tensors),
+        encoder=_module(encoder_of(arch), "encoder", tensors),
+        generator=_module(generator_of(arch), "generator", tensors),
         hyper_analysis=_module(HyperAnalysis(arch), "hyper_analysis", tensors),
         log2_degain=log2_degain,
         prior=prior,
         fingerprint=fingerprint,
         about=about,
-        gan=_module(Generator(arch), "gan", second) if changed else None,
+        gan=_module(generator_of(arch), "gan", second) if changed else None,
         realism=realism,
     )
 

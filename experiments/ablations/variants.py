@@ -67,7 +67,7 @@ VARIANTS = (
     Variant("3 blocks", ("depth",), changed(generator_blocks=(0, 0, 3))),
     Variant("no LPIPS", ("perceptual", "rate"), losses=NO_LPIPS),
     Variant("LPIPS squeeze", ("perceptual",), {"perceptual": "squeeze"}),
-    Variant("LPIPS both", ("perceptual",), {"perceptual": "both"}),
+    Variant("LPIPS in turns", ("perceptual",), {"perceptual": "turns"}),
     Variant("fixed zeta", ("rate",), losses=FIXED),
     Variant("fixed zeta, no LPIPS", ("rate",), losses=FIXED | NO_LPIPS),
     Variant("from scratch", ("strategy", "normalisation"), {"warm": False}),

@@ -95,7 +95,7 @@ class Worker:
         arch = self.run.model.arch
         latents = (arch.latent, arch.hyper)
         self.crops = Crops(pictures, training.crop, training.batch, latents, 1, training.seed)
-        self.lpips = perceptual(training, CPU) if training.losses.k_P else None
+        self.lpips = perceptual(training, CPU) if training.losses.k_P else []
         self.x = torch.from_numpy(photographs.face()).permute(2, 0, 1)[None].float() / 255
 
         done = self.run.step
