@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from torch import nn
+
 from hfx import image
 from hfx.codec import Codec
 from hfx.errors import HfxError
@@ -43,7 +45,11 @@ def model_of(codec: Codec) -> str:
     if kind != "none":
         sha.update(codec.models.get(kind)[2])
     # first what a decoder uses that is told nothing, then, of two generators, the dial's ends
-    modules = [codec.weights.encoder, codec.weights.hyper_analysis, codec.dial.at()]
+    modules: list[nn.Module] = [
+        codec.weights.encoder,
+        codec.weights.hyper_analysis,
+        codec.dial.at(),
+    ]
     if codec.weights.gan is not None:
         modules += [codec.weights.generator, codec.weights.gan]
     for module in modules:

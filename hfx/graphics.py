@@ -161,7 +161,7 @@ def screen(draw: np.random.Generator, side: int) -> Image.Image:
             pen.rectangle((0, y - 3, list_, y + size + 5), fill=accent)
         pen.ellipse((4, y + 2, 2 + size, y + size), fill=colour(draw))
         pen.text((size + 8, y), words(draw, 1), fill=ink, font=font(size))
-    middle = int(draw.integers(bar + 40, side - 40))
+    middle = int(draw.integers(bar + 40, max(bar + 41, side - 40)))
     write(pen, draw, (list_ + 8, bar + 6, side, middle), size, ink)
     pen.rounded_rectangle((list_ + 8, middle + 4, list_ + 90, middle + 30), 5, fill=accent)
     pen.rounded_rectangle((list_ + 100, middle + 4, list_ + 180, middle + 30), 5, outline=ink)

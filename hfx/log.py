@@ -9,7 +9,12 @@ from hfx.files import atomic_write
 from hfx.folders import make_room
 from hfx.perceptual import LPIPS
 from hfx.run import Run
-from hfx.validate import validate
+from hfx.validate import aliveness, validate, wholes
+
+EVALUATED = [
+    "step", "minutes", "tier", "bpp", "psnr", "lpips", "grid_4", "grid_8", "grid_16",
+    "alive_e", "alive_g",
+]  # fmt: skip
 
 
 def columns_of(run: Run) -> list[str]:
@@ -89,14 +94,26 @@ def _append(path: Path, rows: list[list[str]]) -> None:
 
 
 def log_evaluation(out: Path, run: Run, folder: Path, lpips: LPIPS | None) -> str:
-    """Append the averaged weights' mean rate and quality on whole pictures; return it as text."""
+    """Append the averaged weights' mean rate and quality on whole pictures; return it as text.
+
+    Of a ladder it is also said how much its blocks do.
+    """
     path = out / "evaluations.csv"
     if not path.exists():
-        _write_rows(path, [["step", "minutes", "tier", "bpp", "psnr", "lpips"]])
+        _write_rows(path, [EVALUATED])
+    pictures = wholes(folder, next(run.average.parameters()).device)
+    alive = aliveness(run.average, pictures) if run.average.arch.ladder else None
     rows, lines = [], []
-    for tier, bpp, psnr, distance in validate(run.average, folder, lpips):
-        numbers = [f"{bpp:.4f}", f"{psnr:.3f}", f"{distance:.4f}"]
-        rows.append([str(run.step), f"{run.seconds / 60:.2f}", tier, *numbers])
-        lines.append(f"{tier}: {numbers[0]} bpp, {numbers[1]} dB, LPIPS {numbers[2]}")
+    for m in validate(run.average, pictures, lpips):
+        numbers = [f"{m.bpp:.4f}", f"{m.psnr:.3f}", f"{m.lpips:.4f}"]
+        dots = [f"{share:.4f}" for share in m.grids]
+        blocks = [f"{alive.e:.4f}", f"{alive.g:.4f}"] if alive else ["", ""]
+        rows.append([f"{run.step}", f"{run.seconds / 60:.2f}", m.tier, *numbers, *dots, *blocks])
+        lines.append(
+            f"{m.tier}: {numbers[0]} bpp, {numbers[1]} dB, LPIPS {numbers[2]}, "
+            f"grids {' '.join(dots)}"
+        )
     _append(path, rows)
+    if alive:
+        lines.append(f"blocks change y by {alive.e:.3f} and x_hat by {alive.g:.3f} of itself")
     return "; ".join(lines)

@@ -13,7 +13,7 @@ from collections import OrderedDict
 import torch
 
 from hfx.errors import HfxError
-from hfx.networks import Generator
+from hfx.networks import AnyGenerator
 
 KEPT = 4  # mixed generators kept; a slider comes back to where it was
 
@@ -27,12 +27,14 @@ class Dial:
         default: The realism meant where none is named.
     """
 
-    def __init__(self, first: Generator, second: Generator | None, default: float = 0.0) -> None:
+    def __init__(
+        self, first: AnyGenerator, second: AnyGenerator | None, default: float = 0.0
+    ) -> None:
         self.first, self.second, self.default = first, second, default
-        self.mixed: OrderedDict[float, Generator] = OrderedDict()
+        self.mixed: OrderedDict[float, AnyGenerator] = OrderedDict()
         self.guard = threading.Lock()
 
-    def at(self, realism: float | None = None) -> Generator:
+    def at(self, realism: float | None = None) -> AnyGenerator:
         """Return the generator at a realism from 0 to 1, None for the default.
 
         Raises:
@@ -57,7 +59,7 @@ class Dial:
 
 
 @torch.no_grad()
-def mix(first: Generator, second: Generator, r: float) -> Generator:
+def mix(first: AnyGenerator, second: AnyGenerator, r: float) -> AnyGenerator:
     """Return a generator with the weights r of the way from the first to the second."""
     made = copy.deepcopy(first)
     pairs = zip(made.parameters(), second.parameters(), strict=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hfx.image import from_tensor, to_tensor
-from hfx.networks import Encoder, Generator
+from hfx.networks import AnyEncoder, AnyGenerator
 
 TILE = 96  # latents a side: 1536 pixels, which keeps every activation under 110 MB
 AT_ONCE = 2  # tiles at work together: threads of one network wait for each other at every layer
@@ -81,7 +81,7 @@ def padded_latents(height: int, width: int) -> tuple[int, int]:
     return -(-height // 64) * 4, -(-width // 64) * 4
 
 
-def analyse(encoder: Encoder, halo: int, rgb: np.ndarray, tile: int = TILE) -> Tensor:
+def analyse(encoder: AnyEncoder, halo: int, rgb: np.ndarray, tile: int = TILE) -> Tensor:
     """Run E over a picture of any size; its edge pixels are repeated up to the padded size.
 
     Shapes: rgb (H, W, 3) uint8 to y (1, C_y, h, w) float32, h and w multiples of 4.
@@ -110,7 +110,7 @@ def analyse(encoder: Encoder, halo: int, rgb: np.ndarray, tile: int = TILE) -> T
 
 
 def synthesise(
-    generator: Generator,
+    generator: AnyGenerator,
     halo: int,
     y_hat: Callable[[slice, slice], Tensor],
     tier: float,

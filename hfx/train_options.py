@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
                      help="auto: the faster one here (auto)")  # fmt: skip
     own.add_argument("--perceptual", choices=("alex", "squeeze", "turns"),
                      default=argparse.SUPPRESS,
-                     help="whose features LPIPS compares; turns: each in its turn (turns)")  # fmt: skip
+                     help="whose features LPIPS compares; turns: both (turns)")  # fmt: skip
     own.add_argument("--scratch", dest="warm", action="store_false", default=argparse.SUPPRESS,
                      help="begin with random weights, not at the PCA of patches")  # fmt: skip
     own.add_argument("--change", dest="changes", action="append", metavar="FIELD=VALUE",

@@ -15,15 +15,7 @@ from hfx.config import Architecture
 from hfx.entropy import pmf
 from hfx.entropy.scales import scale_table
 from hfx.errors import WeightsError
-from hfx.networks import (
-    Encoder,
-    Generator,
-    HyperAnalysis,
-    LadderEncoder,
-    LadderGenerator,
-    encoder_of,
-    generator_of,
-)
+from hfx.networks import AnyEncoder, AnyGenerator, HyperAnalysis, encoder_of, generator_of
 from hfx.prior import Prior
 
 M = TypeVar("M", bound=nn.Module)
@@ -53,18 +45,18 @@ class Weights:
     """
 
     arch: Architecture
-    encoder: Encoder | LadderEncoder
-    generator: Generator | LadderGenerator
+    encoder: AnyEncoder
+    generator: AnyGenerator
     hyper_analysis: HyperAnalysis
     log2_degain: Tensor
     prior: Prior
     fingerprint: bytes
     about: dict[str, Any]
-    gan: Generator | LadderGenerator | None = None
+    gan: AnyGenerator | None = None
     realism: float = 0.0
 
     @property
-    def usual(self) -> Generator | LadderGenerator:
+    def usual(self) -> AnyGenerator:
         """The generator nearer to the dial's default: what the encoder reckons with."""
         return self.generator if self.gan is None or self.realism < 0.5 else self.gan
 

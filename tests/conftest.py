@@ -50,12 +50,12 @@ def tiny_model(portrait):
     """An untrained TINY model that compresses all the same: it starts as a PCA transform."""
     from hfx.compressor import Compressor
     from hfx.config import TINY
-    from hfx.data import patch_basis
+    from hfx.data import patches_of
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = Compressor(TINY)
-    model.warm_start(*patch_basis([portrait], TINY.latent), (160.0, 80.0, 40.0))
+    model.warm_start(patches_of([portrait]), (160.0, 80.0, 40.0))
     with torch.no_grad():
         model.hyper_analysis.stack[-1].weight.mul_(20)  # so that z says something
     return model.eval().requires_grad_(False)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hfx.config import TINY, Losses, Training
-from hfx.data import Crops, held_out, patch_basis
+from hfx.config import Losses, Training
+from hfx.data import Crops, held_out, patches_of
+from hfx.networks.ladder import Block, Detail
 from hfx.run import Run, start
 
 CPU = torch.device("cpu")
@@ -31,6 +32,15 @@ def picture(seed, height=128, width=160):
 @cache
 def pictures(count=4, **size):
     return [picture(seed, **size) for seed in range(count)]
+
+
+def loud(network):
+    """Return a ladder whose blocks say much: they start nearly silent."""
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, (Block, Detail)):
+                module.last.weight.mul_(100)
+    return network
 
 
 def folder(path, count=4, held=0, **size):
@@ -56,13 +66,13 @@ def settings(**changes):
 
 
 @cache
-def basis():
-    return patch_basis(pictures(), TINY.latent)
+def patches():
+    return patches_of(pictures())
 
 
 def run_of(**changes) -> Run:
-    """A run at step 0; the PCA of its pictures, the same for all, is done once."""
-    with patch("hfx.run.patch_basis", lambda pictures, components: basis()):
+    """A run at step 0; the patches of its pictures, the same for all, are cut once."""
+    with patch("hfx.run.patches_of", lambda pictures: patches()):
         return start(settings(**changes), CPU, pictures())
 
 

@@ -1,7 +1,6 @@
 """The ablations' instruments; and what is committed says what was measured."""
 
 import csv
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -16,7 +15,7 @@ from experiments.ablations.variants import GROUPS, VARIANTS, base
 from hfx.backbones import find_backbone
 from hfx.compressor import Compressor
 from hfx.config import TINY
-from tests.synthetic import basis, folder, picture, run_of
+from tests.synthetic import folder, patches, picture, run_of
 
 RESULTS = Path(__file__).parents[1] / "data" / "results"
 ROW = Row("baseline", "depth rate", 0, 10, 0, 1000.0, 5.0, bpp=0.3, psnr=30.0)
@@ -143,18 +142,10 @@ def test_variants_are_compared_at_one_rate(model):
     assert measure.at_rate(model, pictures, 1e4) is None
 
 
-def test_what_convolutions_add_is_told_from_the_linear_path(model):
-    pictures = [photograph()]
-    before = measure.convolved(model, pictures)
-    assert 0 < before["e_convs"] < 1 and before["g_convs"] > 0
-    dead = deepcopy(model)
-    with torch.no_grad():
-        for last in (dead.encoder.head, dead.generator.tail):
-            last.weight.zero_()  # only a constant is left
-            last.bias.fill_(0.1)
-    after = measure.convolved(dead, pictures)
-    assert after["e_convs"] < 1e-6 and after["g_convs"] < 1e-3
-    assert measure.convolved(Compressor(replace(TINY, linear_path=False)), pictures) == {}
+def test_what_the_blocks_do_is_told(model):
+    found = measure.convolved(model, [photograph()])
+    assert 0 < found["e_convs"] < 1 and found["g_convs"] > 0
+    assert measure.convolved(Compressor(replace(TINY, ladder=False)), [photograph()]) == {}
 
 
 # --- tables
@@ -205,7 +196,7 @@ def few(monkeypatch, tmp_path):
         f"--out {tmp_path / 'a.csv'} --runs {tmp_path / 'runs'} --steps 3 --gan-steps 2 "
         "--crop 64 --seeds 0 --pictures 4"
     )
-    with patch("hfx.run.patch_basis", lambda pictures, components: basis()):
+    with patch("hfx.run.patches_of", lambda pictures: patches()):
         yield lambda *more: command.main([*line.split(), *more])
 
 

@@ -51,9 +51,9 @@ def test_an_unknown_or_missing_field_is_refused():
 
 def test_an_architecture_from_before_a_field_was_added_still_loads():
     values = COMPACT.to_dict()
-    for name in ("deblock", "norm", "conditional", "spectral", "scales"):
+    for name in ("deblock", "ladder", "norm", "conditional", "spectral", "scales"):
         del values[name]
-    assert Architecture.from_dict(values) == dataclasses.replace(COMPACT, deblock=False)
+    assert Architecture.from_dict(values) == dataclasses.replace(COMPACT, ladder=False)
 
 
 def test_networks_must_end_at_one_sixteenth():
@@ -61,8 +61,10 @@ def test_networks_must_end_at_one_sixteenth():
         dataclasses.replace(COMPACT, unshuffle=2)
     with pytest.raises(ValueError, match="stage"):
         dataclasses.replace(COMPACT, encoder_blocks=(1, 1))
+    with pytest.raises(ValueError, match="inside"):
+        dataclasses.replace(COMPACT, linear_path=True)
     with pytest.raises(ValueError, match="linear_path"):
-        dataclasses.replace(COMPACT, linear_path=False)
+        dataclasses.replace(COMPACT, ladder=False, deblock=True)
 
 
 def test_settings_survive_json():

@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from hfx.data import Crops, files_in, held_out, load_pictures, patch_basis
+from hfx.data import Crops, files_in, held_out, load_pictures, patches_of
 from hfx.errors import HfxError
+from hfx.graphics import graphic
 from tests.synthetic import CPU, folder, picture, pictures
 
 
@@ -16,7 +17,7 @@ def crops(batch=6, seed=0, crop=64, pics=None, tiers=3):
 
 
 def fields_of(batch):
-    return batch.x, batch.tier, batch.noise_y, batch.noise_z
+    return batch.x, batch.tier, batch.noise_y, batch.noise_z, batch.drawn
 
 
 def test_crops_depend_on_seed_and_step_only():
@@ -58,9 +59,10 @@ def test_shapes_and_ranges():
         assert -0.5 <= batch.noise_y.min() and batch.noise_y.max() < 0.5
 
 
-def test_an_even_step_s_crop_is_cut_from_a_picture_perhaps_flipped():
+def test_a_crop_is_cut_from_a_picture_perhaps_flipped():
     pics = pictures(2)
-    x = (crops(batch=1, pics=pics).at(0, CPU).x * 255).round().byte()[0].permute(1, 2, 0).numpy()
+    plain = Crops(pics, 64, 1, (8, 4), 3, most=1.0, drawn=0.0)
+    x = (plain.at(0, CPU).x * 255).round().byte()[0].permute(1, 2, 0).numpy()
     for view in (p[:, ::step] for p in pics for step in (1, -1)):
         windows = np.lib.stride_tricks.sliding_window_view(view, (64, 64, 3))
         if (windows == x).all((-1, -2, -3)).any():
@@ -78,6 +80,27 @@ def test_pictures_just_large_enough_serve_enlarged_crops_too():
     pics = [picture(0, 64, 70), picture(1, 200, 200)]
     for step in range(8):
         assert crops(pics=pics).at(step, CPU).x.shape == (6, 3, 64, 64)
+
+
+def test_some_steps_reduce_their_pictures():
+    """A stripe of one pixel keeps its contrast in a plain crop, and loses it in a reduced one."""
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::2] = 255
+    made = Crops([stripes], 64, 1, (8, 4), 3, drawn=0.0)
+    contrast = [float(made.at(step, CPU).x.std()) for step in range(40)]
+    plain = sum(c > 0.49 for c in contrast)
+    assert 8 < plain < 32
+    assert min(contrast) < 0.3
+
+
+def test_one_crop_in_eight_is_drawn_and_a_function_of_its_place():
+    made = crops(batch=8)
+    drawn = torch.stack([made.at(step, CPU).drawn for step in range(60)])
+    assert 0.08 < float(drawn.float().mean()) < 0.18
+    step, n = (int(v) for v in drawn.nonzero()[0])
+    expected = graphic(np.random.default_rng((0, step, n)), 64)
+    x = (made.at(step, CPU).x[n] * 255).round().byte().permute(1, 2, 0).numpy()
+    assert np.array_equal(x, expected)
 
 
 def test_no_picture_large_enough_is_said():
@@ -174,15 +197,14 @@ def test_sources_that_are_none(tmp_path):
         list(files_in(tmp_path / "cut.tar"))
 
 
-def test_the_patch_basis_is_pca():
-    basis, std = patch_basis(pictures(), 12)
-    again, _ = patch_basis(pictures(), 12)
-    flat = basis.flatten(1)
-    assert torch.equal(basis, again)
-    torch.testing.assert_close(flat @ flat.T, torch.eye(12), atol=1e-5, rtol=0)
-    assert (std.diff() <= 0).all() and (std > 0).all()
-    # the first direction is brightness: one sign everywhere
-    assert (flat[0] > 0).all() or (flat[0] < 0).all()
+def test_patches_lie_in_the_pictures_and_are_the_same_every_time():
+    pics = pictures(2)
+    cut = patches_of(pics, side=4)
+    assert cut.shape == (40_000, 3, 4, 4) and cut.dtype == np.uint8
+    assert np.array_equal(cut, patches_of(pics, side=4))
+    for patch in cut[::10_000]:
+        views = (np.lib.stride_tricks.sliding_window_view(p, (4, 4), (0, 1)) for p in pics)
+        assert any((view == patch).all((-1, -2, -3)).any() for view in views)
 
 
 def test_a_picture_in_memory_is_what_its_file_says(tmp_path):

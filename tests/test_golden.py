@@ -50,13 +50,13 @@ def regenerate(portrait):
     """Write weights, files, decoded pictures and what is expected of them."""
     from hfx.compressor import Compressor
     from hfx.config import TINY
-    from hfx.data import patch_basis
+    from hfx.data import patches_of
     from hfx.export import freeze
 
     torch.manual_seed(0)
     arch = replace(TINY, name="golden", widths=(4, 4, 4), latent=8, hyper=4)
     model = Compressor(arch).eval()
-    model.warm_start(*patch_basis([portrait], arch.latent), (120.0, 80.0, 50.0))
+    model.warm_start(patches_of([portrait]), (120.0, 80.0, 50.0))
     with torch.no_grad():
         model.hyper_analysis.stack[-1].weight.mul_(20)
         for stack in (model.hyper_synthesis.mean, model.hyper_synthesis.scale):

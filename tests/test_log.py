@@ -6,7 +6,8 @@ import pytest
 from hfx import log as module
 from hfx.errors import HfxError
 from hfx.log import Log, columns_of, log_evaluation, trim
-from tests.synthetic import run_of
+from hfx.validate import Aliveness, Measured
+from tests.synthetic import folder, run_of
 
 
 def rows(path):
@@ -79,7 +80,7 @@ def test_the_columns_are_what_a_step_reports(stage):
     from tests.synthetic import batch_of
 
     run = run_of(stage=stage)
-    row = train_step(run, run.model, run.discriminator, None, batch_of(run))
+    row = train_step(run, run.model, run.discriminator, [], batch_of(run))
     assert sorted(row) == columns_of(run)
 
 
@@ -93,15 +94,30 @@ def test_a_log_that_cannot_be_written_is_one_line(tmp_path):
 
 
 def test_evaluations_are_appended(tmp_path, monkeypatch):
-    run = run_of()
-    results = [("low", 0.14, 25.0, 0.4), ("high", 0.45, 30.0, float("nan"))]
+    run, source = run_of(), folder(tmp_path / "pictures", count=1)
+    results = [
+        Measured("low", 0.14, 25.0, 0.4, (0.02, 0.03, 0.05)),
+        Measured("high", 0.45, 30.0, float("nan"), (0.01, 0.02, 0.03)),
+    ]
     monkeypatch.setattr(module, "validate", lambda *args: results)
+    monkeypatch.setattr(module, "aliveness", lambda *args: Aliveness(0.21, 0.1, 3.0))
     for run.step in (0, 7):
-        text = log_evaluation(tmp_path, run, tmp_path, None)
-    assert (
-        text == "low: 0.1400 bpp, 25.000 dB, LPIPS 0.4000; high: 0.4500 bpp, 30.000 dB, LPIPS nan"
+        text = log_evaluation(tmp_path, run, source, None)
+    assert text == (
+        "low: 0.1400 bpp, 25.000 dB, LPIPS 0.4000, grids 0.0200 0.0300 0.0500; "
+        "high: 0.4500 bpp, 30.000 dB, LPIPS nan, grids 0.0100 0.0200 0.0300; "
+        "blocks change y by 0.210 and x_hat by 0.100 of itself"
     )
     table = rows(tmp_path / "evaluations.csv")
-    assert table[0] == ["step", "minutes", "tier", "bpp", "psnr", "lpips"]
+    assert table[0][:6] == ["step", "minutes", "tier", "bpp", "psnr", "lpips"]
+    assert table[1][2:] == [
+        "low", "0.1400", "25.000", "0.4000", "0.0200", "0.0300", "0.0500", "0.2100", "0.1000"
+    ]  # fmt: skip
     assert [row[0] for row in table[1:]] == ["0", "0", "7", "7"]
     assert len(trim(tmp_path / "evaluations.csv", keep=3)) == 3
+
+
+def test_figure_1_has_no_blocks_to_silence(tmp_path):
+    run, source = run_of(changes={"ladder": False}), folder(tmp_path / "pictures", count=1)
+    assert "blocks" not in log_evaluation(tmp_path, run, source, None)
+    assert rows(tmp_path / "evaluations.csv")[1][-2:] == ["", ""]

@@ -3,7 +3,17 @@ import math
 import torch
 
 from hfx.config import RATE_TARGETS, Losses
-from hfx.losses import distortion, fooling, mse255, rate_distortion, spotting, unevenness
+from hfx.losses import (
+    distortion,
+    fooling,
+    grid_error,
+    high_pass,
+    mse255,
+    phase_means,
+    rate_distortion,
+    spotting,
+    unevenness,
+)
 
 
 def logits(*probabilities):
@@ -70,6 +80,43 @@ def test_unevenness_leaves_grain_alone():
     sky = torch.full((1, 3, 64, 64), 0.5)
     grain = (torch.arange(64 * 64).reshape(64, 64) + torch.arange(64)[:, None]) % 2 * 8 / 255
     assert unevenness(sky, sky + grain) < 1e-6
+
+
+def test_the_high_pass_is_grey_less_its_5x5_mean():
+    x = torch.zeros(1, 3, 16, 16)
+    x[..., 8, 8] = 1
+    out = high_pass(x)
+    assert out.shape == (1, 16, 16)
+    assert math.isclose(float(out[0, 8, 8]), 1 - 1 / 25, rel_tol=1e-5)
+    assert math.isclose(float(out[0, 6, 10]), -1 / 25, rel_tol=1e-5)
+    assert float(out[0, 8, 11]) == 0
+    assert float(high_pass(torch.full((1, 3, 16, 16), 0.7)).abs().max()) < 1e-6  # edges, too
+
+
+def test_phase_means_are_means_over_the_places_of_a_grid():
+    v = torch.rand(2, 32, 48)
+    means = phase_means(v, 16)
+    assert means.shape == (2, 16, 16)
+    torch.testing.assert_close(means[1, 3, 5], v[1, 3::16, 5::16].mean())
+
+
+def test_dots_on_a_grid_are_seen_and_the_same_dots_elsewhere_are_not():
+    x = torch.rand(1, 3, 128, 128)
+    dots, scattered = torch.zeros(1, 3, 128, 128), torch.zeros(128 * 128)
+    dots[..., 1::4, 2::4] = 0.1
+    scattered[torch.randperm(128 * 128)[: 32 * 32]] = 0.1
+    on, off = grid_error(x, x + dots), grid_error(x, x + scattered.view(1, 1, 128, 128))
+    assert on.shape == (1,) and float(on) > 10 * float(off) > 0
+    assert float(grid_error(x, x)) == 0
+
+
+def test_the_grid_s_gradient_takes_the_dots_away():
+    x = torch.rand(1, 3, 64, 64)
+    x_hat = x.clone()
+    x_hat[..., ::4, ::4] += 0.1
+    x_hat.requires_grad_()
+    grid_error(x, x_hat).sum().backward()
+    assert (x_hat.grad[..., ::4, ::4][..., 2:-2, 2:-2] > 0).all()
 
 
 def test_hific_s_constants():

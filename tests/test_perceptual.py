@@ -11,7 +11,7 @@ import torch
 from hfx import image, perceptual, torchvision_shim
 from hfx.backbones import BACKBONES, find_backbone, load_backbone
 from hfx.errors import WeightsError
-from hfx.perceptual import DISTS, LPIPS, MeanLPIPS
+from hfx.perceptual import DISTS, LPIPS
 from tests import vgg
 from tests.synthetic import pictures
 
@@ -74,14 +74,6 @@ def test_squeeze_is_the_documented_value_of_torchmetrics(squeeze):
     x, x_hat = torch.rand(10, 3, 100, 100), torch.rand(10, 3, 100, 100)
     with torch.inference_mode():
         assert float(squeeze(x, x_hat).mean()) == pytest.approx(0.1005, abs=5e-5)
-
-
-def test_both_is_the_mean_of_each(distance, squeeze):
-    x, x_hat = pair()
-    with torch.inference_mode():
-        each = torch.stack([distance(x, x_hat), squeeze(x, x_hat)])
-        torch.testing.assert_close(MeanLPIPS(("alex", "squeeze"))(x, x_hat), each.mean(0))
-        torch.testing.assert_close(MeanLPIPS(("squeeze",))(x, x_hat), each[1])
 
 
 def test_it_is_a_distance(distance):

@@ -29,7 +29,7 @@ def second(tiny_model):
     model = copy.deepcopy(tiny_model)
     with torch.no_grad():
         noise = torch.Generator().manual_seed(1)
-        for p in (model.generator.tail.weight, model.generator.head[0].weight):
+        for p in (model.generator.tail.weight, model.generator.head.weight):
             p += 0.02 * torch.randn(p.shape, generator=noise)
     return model
 
@@ -87,7 +87,7 @@ def test_the_default_comes_with_the_weights(exported, photo):
 def test_what_both_share_is_stored_once(exported):
     tensors, _ = checkpoint.read(exported / "both.safetensors")
     assert sorted(k for k in tensors if k.startswith("gan.")) == [
-        "gan.head.0.weight",
+        "gan.head.weight",
         "gan.tail.weight",
     ]
 

@@ -1,13 +1,10 @@
-from dataclasses import replace
-
 import pytest
 import torch
 
 from hfx import checkpoint
-from hfx.compressor import Compressor
-from hfx.config import TINY, Losses, Training
+from hfx.config import Losses
 from hfx.errors import HfxError, WeightsError
-from hfx.run import adam, parameter_groups, start
+from hfx.run import Group, adam, parameter_groups, start
 from hfx.step import train_step
 from tests.synthetic import CPU, batch_of, pictures, run_of, settings
 
@@ -16,7 +13,7 @@ def step(run, count=1):
     judge = run.discriminator
     rows = []
     for _ in range(count):
-        rows.append(train_step(run, run.model, judge, None, batch_of(run, run.step)))
+        rows.append(train_step(run, run.model, judge, [], batch_of(run, run.step)))
         run.step += 1
         run.follow()
     return rows
@@ -39,6 +36,10 @@ def test_a_saved_run_goes_on_bit_for_bit(tmp_path, stage):
     assert (again.step, again.seconds, again.rate.rates) == (2, 12.5, run.rate.rates)
     assert step(run, 2) == step(again, 2)
     assert same(run.model, again.model) and same(run.average, again.average)
+    moments = [
+        [v for state in r.muon.state.values() for v in state.values()] for r in (run, again)
+    ]
+    assert moments[0] and all(torch.equal(a, b) for a, b in zip(*moments, strict=True))
     if stage == 2:
         assert same(run.discriminator, again.discriminator)
 
@@ -52,10 +53,14 @@ def test_a_start_depends_on_the_seed_and_the_pictures_only():
     assert same(first.model, first.average)
 
 
+def groups_of(run):
+    return [*run.optimizer.param_groups, *(run.muon.param_groups if run.muon else [])]
+
+
 @pytest.mark.parametrize("stage, joint", [(1, False), (2, False), (2, True)])
 def test_what_a_stage_trains(stage, joint):
     run = run_of(stage=stage, joint=joint)
-    trained = [p for group in run.optimizer.param_groups for p in group["params"]]
+    trained = [p for group in groups_of(run) for p in group["params"]]
     names = {n for n, p in run.model.named_parameters() if any(p is q for q in trained)}
     assert len(trained) == len(names)  # each once
     everything = {n for n, _ in run.model.named_parameters()}
@@ -67,20 +72,25 @@ def test_what_a_stage_trains(stage, joint):
 
 def test_how_fast_parameters_move():
     run = run_of()
-    factor = {
-        id(p): group["factor"] for group in run.optimizer.param_groups for p in group["params"]
-    }
+    factor = {id(p): group["factor"] for group in groups_of(run) for p in group["params"]}
     at = {n: factor[id(p)] for n, p in run.model.named_parameters()}
-    assert at["encoder.linear.weight"] == at["generator.linear.weight"] == 0.1
     assert at["log2_gain"] == at["log2_degain"] == at["log2_gain_z"] == at["z_index"] == 10
-    assert at["encoder.head.weight"] == at["hyper_synthesis.mean.0.weight"] == 1
+    assert at["generator.stages.2.0.log_gain"] == 10
+    for part in ("encoder.mixes.0", "encoder.head", "generator.mixes.1", "generator.tail"):
+        assert at[f"{part}.weight"] == at[f"{part}.bias"] == 0.3
+    assert at["hyper_synthesis.mean.0.weight"] == at["generator.detail.first.weight"] == 1
 
 
-def test_the_look_at_the_linear_picture_moves_fast():
-    model = Compressor(replace(TINY, deblock=True))
-    groups = parameter_groups(model, Training())
-    look = model.generator.look.weight
-    assert [g["factor"] for g in groups if any(p is look for p in g["params"])] == [10]
+def test_muon_has_the_blocks_convolutions_and_nothing_else():
+    run = run_of()
+    (group,) = run.muon.param_groups
+    names = {n for n, p in run.model.named_parameters() if any(p is q for q in group["params"])}
+    assert names == {
+        f"{network}.stages.2.0.{conv}.weight"
+        for network in ("encoder", "generator")
+        for conv in ("first", "last")
+    }
+    assert run_of(changes={"ladder": False}).muon is None  # Figure 1 is Adam's alone
 
 
 def test_the_fused_adam_is_adam():
@@ -88,7 +98,7 @@ def test_the_fused_adam_is_adam():
     weight = torch.randn(8, 4, 3, 3).to(memory_format=torch.channels_last)
     ours, theirs = (weight.clone().requires_grad_() for _ in range(2))
     optimizers = [
-        adam([{"params": [ours]}], 0.01, (0.9, 0.98)),
+        adam([Group(1.0, [ours])], 0.01, (0.9, 0.98)),
         torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.98), foreach=False),
     ]
     x = torch.randn(2, 4, 8, 8)
@@ -193,5 +203,5 @@ def test_losses_for_other_tiers_are_refused():
 
 def test_frozen_parameters_are_in_no_group():
     run = run_of()
-    groups = parameter_groups(run.model, settings(stage=2))
-    assert sum(len(g["params"]) for g in groups) == len(list(run.model.generator.parameters()))
+    groups = [g for kind in parameter_groups(run.model, settings(stage=2)) for g in kind]
+    assert sum(len(g.params) for g in groups) == len(list(run.model.generator.parameters()))

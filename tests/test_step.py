@@ -14,6 +14,10 @@ def gradients(module):
     return {n for n, p in module.named_parameters() if p.grad is not None}
 
 
+def photographs(batch):
+    return replace(batch, drawn=torch.zeros_like(batch.drawn))
+
+
 @pytest.fixture
 def phases(monkeypatch):
     """Runs a step and tells, before each optimizer moves, which parameters have a gradient."""
@@ -21,8 +25,8 @@ def phases(monkeypatch):
     def observed(run):
         seen = []
 
-        def spy(optimizer, loss, clip, lr):
-            norm = update(optimizer, loss, clip, lr)
+        def spy(movers, loss, clip, lr):
+            norm = update(movers, loss, clip, lr)
             judge = run.discriminator
             seen.append((gradients(run.model), gradients(judge) if judge else set()))
             for module in (run.model, judge):
@@ -31,7 +35,7 @@ def phases(monkeypatch):
             return norm
 
         monkeypatch.setattr(steps, "update", spy)
-        train_step(run, run.model, run.discriminator, None, batch_of(run))
+        train_step(run, run.model, run.discriminator, [], batch_of(run))
         return seen
 
     return observed
@@ -59,7 +63,7 @@ def test_d_s_gradient_is_its_own_loss_s_and_nothing_else(monkeypatch):
 
     def gradient_of_d(alpha):
         run = run_of(stage=2, losses=replace(NO_LPIPS, alpha=alpha))
-        train_step(run, run.model, run.discriminator, None, batch_of(run))
+        train_step(run, run.model, run.discriminator, [], batch_of(run))
         return [p.grad for p in run.discriminator.parameters()]
 
     for a, b in zip(gradient_of_d(0.0), gradient_of_d(100.0), strict=True):
@@ -87,7 +91,7 @@ def test_latents_are_paired_with_their_own_pictures():
     batch = batch_of(run)
     with torch.no_grad():
         out = run.model(batch.x, batch.tier.float())
-    train_step(run, run.model, run.discriminator, None, batch)
+    train_step(run, run.model, run.discriminator, [], batch)
     (fake, y_fake), (both, y_both) = run.discriminator.calls
     n = len(batch.x)
     assert torch.equal(y_fake, out.y_hat)
@@ -101,7 +105,7 @@ def test_d_learns_to_tell_and_g_s_loss_sees_it():
     run = run_of(stage=2, lr_d=0.01)
     rows = []
     for _ in range(8):
-        rows.append(train_step(run, run.model, run.discriminator, None, batch_of(run)))
+        rows.append(train_step(run, run.model, run.discriminator, [], batch_of(run)))
         run.step = 2
     assert rows[-1]["loss_d"] < rows[0]["loss_d"]
     assert rows[-1]["d_real"] - rows[-1]["d_fake"] > rows[0]["d_real"] - rows[0]["d_fake"]
@@ -110,7 +114,7 @@ def test_d_learns_to_tell_and_g_s_loss_sees_it():
 def test_zeta_weighs_each_crop_by_its_tier():
     """The loss is Eq. 5 with each tier's zeta', computed here again by hand."""
     run = run_of()
-    batch = batch_of(run)
+    batch = photographs(batch_of(run))
     run.rate.rates = [9.0, 0.0, 9.0]  # above, below, above
     zeta = torch.tensor([run.rate.zeta_a[0], run.rate.zeta_b[1], run.rate.zeta_a[2]])[batch.tier]
     with torch.no_grad():
@@ -118,17 +122,17 @@ def test_zeta_weighs_each_crop_by_its_tier():
     bpp = (out.bits_y + out.bits_z) / 64**2
     mse = ((out.x_hat - batch.x) * 255).square().mean((1, 2, 3))
     expected = (zeta * bpp + run.settings.losses.k_M * mse).mean()
-    row = train_step(run, run.model, None, None, batch)
+    row = train_step(run, run.model, None, [], batch)
     assert row["loss"] == pytest.approx(float(expected), rel=1e-5)
     assert row["mse"] == pytest.approx(float(mse.mean()), rel=1e-5)
 
 
 def test_the_rate_observed_is_the_coder_s():
     run = run_of()
-    batch = batch_of(run)
+    batch = photographs(batch_of(run))
     with torch.no_grad():
         out = run.model(batch.x, batch.tier.float())
-    row = train_step(run, run.model, None, None, batch)
+    row = train_step(run, run.model, None, [], batch)
     for number, tier in enumerate(run.model.arch.tiers):
         bpp = float((out.bits[batch.tier == number] / 64**2).mean())
         assert row[f"bpp_{tier}"] == pytest.approx(bpp, rel=1e-5)
@@ -148,16 +152,16 @@ def test_one_bad_batch_moves_nothing():
     batch = batch_of(run)
     before = [p.clone() for p in run.model.parameters()]
     bad = replace(batch, x=batch.x * float("nan"))
-    train_step(run, run.model, None, None, bad)
+    train_step(run, run.model, None, [], bad)
     assert all(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
     assert run.rate.rates == [None, None, None]
-    assert torch.isfinite(torch.tensor(train_step(run, run.model, None, None, batch)["loss"]))
+    assert torch.isfinite(torch.tensor(train_step(run, run.model, None, [], batch)["loss"]))
 
 
 def test_update_clips_the_gradient_and_scales_the_rate():
     p = nn.Parameter(torch.tensor([3.0, 4.0]))
     optimizer = torch.optim.SGD([{"params": [p], "factor": 0.5}], lr=1.0)
-    norm = update(optimizer, (p * p).sum(), clip=1.0, lr=0.1)
+    norm = update([optimizer], (p * p).sum(), clip=1.0, lr=0.1)
     assert norm == pytest.approx(10)
     expected = torch.tensor([3.0, 4.0]) - 0.1 * 0.5 * torch.tensor([0.6, 0.8])
     torch.testing.assert_close(p.detach(), expected)
@@ -167,7 +171,7 @@ def test_the_learning_rate_crosses_all_phases():
     run = run_of(steps=6, warmup=2, decay=2)
     rates = []
     for run.step in range(6):
-        train_step(run, run.model, None, None, batch_of(run, run.step))
+        train_step(run, run.model, None, [], batch_of(run, run.step))
         rates.append(run.optimizer.param_groups[0]["lr"] / run.settings.lr)
     assert rates == pytest.approx([0.5, 1, 1, 1, 1, 0.5])
 
@@ -191,17 +195,56 @@ def test_lpips_sees_the_same_window_of_both():
     batch = batch_of(run, 5)
     with torch.no_grad():
         x_hat = run.model(batch.x, batch.tier.float()).x_hat
-    train_step(run, run.model, None, spy, batch)
+    train_step(run, run.model, None, [spy], batch)
     ((x, y),) = seen
     assert torch.equal(x, window(batch.x, batch.corner))
     torch.testing.assert_close(y, window(x_hat, batch.corner))
+
+
+def test_distances_take_turns():
+    run, seen = run_of(), []
+
+    def named(name):
+        def distance(x, x_hat):
+            seen.append(name)
+            return (x - x_hat).square().mean((1, 2, 3))
+
+        return distance
+
+    for run.step in range(4):
+        train_step(run, run.model, None, [named("alex"), named("squeeze")], batch_of(run))
+    assert seen == ["alex", "squeeze", "alex", "squeeze"]
+
+
+def test_drawings_weigh_less_and_leave_the_rate_alone():
+    """The loss of a drawing counts a quarter, and its rate is not the one held at r_t."""
+    run = run_of()
+    batch = replace(batch_of(run), drawn=torch.tensor([False, True, False]))
+    with torch.no_grad():
+        out = run.model(batch.x, batch.tier.float(), (batch.noise_y, batch.noise_z))
+    zeta = torch.tensor([run.rate.zeta_b[t] for t in batch.tier])
+    bpp = (out.bits_y + out.bits_z) / 64**2
+    mse = ((out.x_hat - batch.x) * 255).square().mean((1, 2, 3))
+    each = zeta * bpp + run.settings.losses.k_M * mse
+    row = train_step(run, run.model, None, [], batch)
+    expected = float((each * torch.tensor([1, 0.25, 1])).mean())
+    assert row["loss"] == pytest.approx(expected, rel=1e-5)
+    name = run.model.arch.tiers[int(batch.tier[1])]
+    assert f"bpp_{name}" not in row and run.rate.rates[int(batch.tier[1])] is None
+
+
+def test_both_optimizers_move_at_the_settings_rate():
+    run = run_of(warmup=0, decay=0, lr=0.02)
+    train_step(run, run.model, None, [], batch_of(run))
+    groups = [*run.optimizer.param_groups, *run.muon.param_groups]
+    assert {round(g["lr"] / g["factor"], 9) for g in groups} == {0.02}
 
 
 def test_bfloat16_is_close_to_float32():
     rows = []
     for bf16 in (False, True):
         run = run_of(bf16=bf16)
-        rows.append(train_step(run, run.model, None, None, batch_of(run)))
+        rows.append(train_step(run, run.model, None, [], batch_of(run)))
     assert rows[1]["loss"] == pytest.approx(rows[0]["loss"], rel=0.05)
     assert rows[1]["mse"] == pytest.approx(rows[0]["mse"], rel=0.05)
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from hfx.config import COMPACT, PAPER, TINY
-from hfx.networks import Encoder, Generator, halo_of_encoder, halo_of_generator
+from hfx.networks import encoder_of, generator_of, halo_of_encoder, halo_of_generator
 from hfx.tiles import TILE, analyse, each, grid, padded_latents, spans, synthesise, times
+from tests.synthetic import loud
 
 WHOLE = 10_000
 # The presets' depths with few channels: reach depends on depth alone.
@@ -91,7 +92,7 @@ def test_sides_are_padded_to_multiples_of_64():
 @pytest.mark.parametrize("preset", SLIM)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_analysis_is_that_of_the_whole(preset, size):
-    encoder = Encoder(SLIM[preset]).eval()
+    encoder = loud(encoder_of(SLIM[preset])).eval()
     halo = -(-halo_of_encoder(SLIM[preset]) // 16)
     rgb = noise(*size)
     whole = analyse(encoder, halo, rgb, WHOLE)
@@ -104,7 +105,7 @@ def test_analysis_is_that_of_the_whole(preset, size):
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_synthesis_is_that_of_the_whole(preset, size):
     arch = SLIM[preset]
-    generator, halo = Generator(arch).eval(), halo_of_generator(arch)
+    generator, halo = loud(generator_of(arch)).eval(), halo_of_generator(arch)
     y_hat = torch.randn(1, arch.latent, *padded_latents(*size))
 
     def run(tile, halo):
@@ -120,12 +121,12 @@ def test_synthesis_is_that_of_the_whole(preset, size):
 def test_without_halos_seams_would_show():
     """Or the tests above would say nothing."""
     arch, rgb = SLIM["compact"], noise(200, 70)
-    encoder = Encoder(arch).eval()
+    encoder = loud(encoder_of(arch)).eval()
     assert float((analyse(encoder, 0, rgb, 4) - analyse(encoder, 0, rgb, WHOLE)).abs().max()) > 0.1
 
 
 def test_padding_repeats_the_edge():
-    encoder = Encoder(SLIM["tiny"]).eval()
+    encoder = encoder_of(SLIM["tiny"]).eval()
     rgb = noise(70, 10)
     padded = np.pad(rgb, ((0, 58), (0, 54), (0, 0)), mode="edge")
     assert torch.equal(analyse(encoder, 4, rgb), analyse(encoder, 4, padded))

@@ -20,14 +20,14 @@ def test_every_setting_has_an_option():
     line = (
         "--preset tiny --tier low --stage 2 --joint --steps 7 --batch 2 --crop 64 --lr 0.5 "
         "--lr-d 0.25 --warmup 3 --decay 4 --clip 2 --ema 0.5 --seed 9 --k-M 0.1 --k-P 0 "
-        "--k-S 0.3 --alpha 0.2 --rate-memory 0 --zeta-a 3 --zeta-b 1 --rate-targets 0.2 "
-        "--perceptual both --scratch --change norm=none"
+        "--k-S 0.3 --k-G 0.6 --alpha 0.2 --rate-memory 0 --zeta-a 3 --zeta-b 1 --rate-targets 0.2 "
+        "--perceptual alex --scratch --change norm=none"
     )
     losses = Losses(
-        0.1, 0.0, 0.3, 0.2, zeta_a=(3.0,), zeta_b=(1.0,), rate_targets=(0.2,), rate_memory=0
+        0.1, 0.0, 0.3, 0.6, 0.2, zeta_a=(3.0,), zeta_b=(1.0,), rate_targets=(0.2,), rate_memory=0
     )
     assert settings(*line.split()) == Training(
-        "tiny", 2, True, "low", 7, 2, 64, 0.5, 0.25, 3, 4, 2.0, 0.5, 9, False, "both", losses,
+        "tiny", 2, True, "low", 7, 2, 64, 0.5, 0.25, 3, 4, 2.0, 0.5, 9, False, "alex", losses,
         warm=False, changes={"norm": "none"},
     )  # fmt: skip
 

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import numpy as np
@@ -6,8 +7,16 @@ import torch
 from PIL import Image
 
 from hfx.errors import HfxError
-from hfx.validate import pictures_in, sample_grid, validate, whole
-from tests.synthetic import CPU, folder, picture, run_of
+from hfx.validate import (
+    aliveness,
+    grids,
+    pictures_in,
+    sample_grid,
+    validate,
+    whole,
+    wholes,
+)
+from tests.synthetic import CPU, folder, loud, picture, run_of
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +41,14 @@ def test_it_measures_what_it_says(run, tmp_path):
             eight_bit = (out.x_hat.clamp(0, 1) * 255).round()
             mse = float((eight_bit - x * 255).square().mean())
             expected.append((float(out.bits) / x[0, 0].numel(), 10 * math.log10(255**2 / mse)))
-    rows = validate(run.average, source, None)
+    rows = validate(run.average, wholes(source, CPU), None)
     assert [row[0] for row in rows] == ["low", "medium", "high"]
     assert rows[1][1:3] == pytest.approx(np.mean(expected, axis=0), rel=1e-4)
     assert all(math.isnan(row[3]) for row in rows)
 
 
 def test_tiers_are_in_order(run, tmp_path):
-    rows = validate(run.average, folder(tmp_path, count=2), None)
+    rows = validate(run.average, wholes(folder(tmp_path, count=2), CPU), None)
     assert rows[0][1] < rows[1][1] < rows[2][1]
     assert rows[0][2] < rows[1][2] < rows[2][2]
 
@@ -51,9 +60,47 @@ def test_held_out_pictures_count_too(tmp_path):
 
 def test_nothing_to_measure_is_said(run, tmp_path):
     with pytest.raises(HfxError, match="no picture"):
-        validate(run.average, tmp_path, None)
+        wholes(tmp_path, CPU)
     with pytest.raises(HfxError, match="does not exist"):
-        validate(run.average, tmp_path / "nowhere", None)
+        wholes(tmp_path / "nowhere", CPU)
+
+
+def test_silent_blocks_are_dead_and_loud_ones_alive(run):
+    x = [whole(picture(3), CPU)]
+    model = copy.deepcopy(run.average)
+    quiet = aliveness(model, x)
+    assert 0 < quiet.e < 0.1 and 0 < quiet.g < 0.1  # as they start
+    for network in (model.encoder, model.generator):
+        loud(network)
+    alive = aliveness(model, x)
+    assert alive.e > 0.15 and alive.g > 5 * quiet.g
+    deviation = float(model(x[0], torch.zeros(1)).x_hat.std())
+    assert alive.grey == pytest.approx(alive.g * 255 * deviation)
+    for network in (model.encoder, model.generator):
+        for name, p in network.named_parameters():
+            if ".last." in name:
+                p.zero_()
+    assert aliveness(model, x) == (0, 0, 0)
+
+
+def test_measuring_leaves_the_model_as_it_was(run):
+    before = [p.clone() for p in run.average.parameters()]
+    aliveness(run.average, [whole(picture(3), CPU)])
+    assert all(torch.equal(a, b) for a, b in zip(before, run.average.parameters(), strict=True))
+
+
+def test_grids_see_dots_at_their_period():
+    x = [whole(picture(seed, 256, 256), CPU) for seed in range(3)]
+    clean = grids(x)
+    assert all(share < 0.1 for share in clean)
+    dotted = []
+    for one in x:
+        other = one.clone()
+        other[..., 3::8, 5::8] += 0.1
+        dotted.append(other)
+    four, eight, sixteen = grids(dotted)
+    assert eight > 3 * clean[1] and sixteen > 2 * clean[2]
+    assert four < eight  # spread over more dots, each fainter
 
 
 def test_a_sample_grid_shows_originals_beside_each_tier(run, tmp_path):

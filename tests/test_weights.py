@@ -115,7 +115,8 @@ def test_strange_headers(parts, tmp_path, meta):
 @pytest.mark.parametrize(
     "name",
     [
-        "log2_degain", "encoder.head.weight", "generator.log_gain", "hyper_analysis.stack.0.bias",
+        "log2_degain", "encoder.head.weight", "generator.stages.2.0.log_gain",
+        "hyper_analysis.stack.0.bias",
         "prior.log2_gain", "prior.mean.0.spec", "prior.scale.4.weight", "prior.tables_y.half",
     ],
 )  # fmt: skip

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hfx.compressor import Compressor
 from hfx.distribution import Features, fid768, kid768
+from hfx.validate import aliveness
 
 EXPLODED = 2.0  # times the MSE of a run's beginning at its end
 REACH = 6.0  # octaves of the quantiser's step to look for a rate in
@@ -107,25 +108,16 @@ def quality(
     return {k: v / len(pictures) for k, v in sums.items()}, made
 
 
-@torch.inference_mode()
 def convolved(model: Compressor, pictures: Sequence[Tensor]) -> dict[str, float]:
-    """Return what E's and G's convolutions add to the linear path, as deviations over places.
+    """Return what E's and G's blocks do, see `hfx.validate.aliveness`.
 
-    `e_convs` is a share of y's, `g_convs` is in grey levels. Where both are small, variants of
-    the convolutions are variants of nothing. Nothing is returned where there is no linear path.
+    `e_convs` is a share of y's deviation, `g_convs` is in grey levels. Where both are small,
+    variants of the convolutions are variants of nothing. Figure 1 has nothing but convolutions.
     """
-    encoder, generator = model.encoder, model.generator
-    if encoder.linear is None or generator.linear is None:
+    if not model.arch.ladder:
         return {}
-    tier, added, latents, grey = torch.zeros(1), [], [], []
-    for x in pictures:
-        y = encoder(x)
-        added.append((y - encoder.linear(x - 0.5)).flatten(2)[0])
-        latents.append(y.flatten(2)[0])
-        y_hat = model.code(y, tier, None)[0]
-        grey.append(float((generator(y_hat, tier) - generator.linear(y_hat)).std()) * 255)
-    of_convs, of_all = (torch.cat(v, 1).std(1).square().mean().sqrt() for v in (added, latents))
-    return {"e_convs": float(of_convs / of_all), "g_convs": mean(grey)}
+    alive = aliveness(model, list(pictures))
+    return {"e_convs": alive.e, "g_convs": alive.grey}
 
 
 @torch.no_grad()

@@ -37,7 +37,7 @@ class Row:
         bpp_tiles: The same pixels, in tiles of the training side; and so on.
         psnr_at: Whole photographs again, the quantiser moved until their rate is r_t; and so on.
         fid768_at: Sets of patches of these; also kid768_at.
-        e_convs: How alive E's and G's convolutions are beside the linear path, see
+        e_convs: How alive E's and G's blocks are, see
             `measure.convolved`; also g_convs.
     """
 

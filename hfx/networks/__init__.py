@@ -8,7 +8,12 @@ from hfx.networks.generator import Generator
 from hfx.networks.hyper import HyperAnalysis, HyperSynthesis
 from hfx.networks.ladder import LadderEncoder, LadderGenerator
 
+AnyEncoder = Encoder | LadderEncoder
+AnyGenerator = Generator | LadderGenerator
+
 __all__ = [
+    "AnyEncoder",
+    "AnyGenerator",
     "Discriminator",
     "Encoder",
     "Generator",
@@ -23,12 +28,12 @@ __all__ = [
 ]
 
 
-def encoder_of(arch: Architecture) -> Encoder | LadderEncoder:
+def encoder_of(arch: Architecture) -> AnyEncoder:
     """Build E."""
     return LadderEncoder(arch) if arch.ladder else Encoder(arch)
 
 
-def generator_of(arch: Architecture) -> Generator | LadderGenerator:
+def generator_of(arch: Architecture) -> AnyGenerator:
     """Build G."""
     return LadderGenerator(arch) if arch.ladder else Generator(arch)
 

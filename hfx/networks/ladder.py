@@ -224,11 +224,12 @@ def start_at_pca(
     held = torch.ones(3, dtype=torch.float64)  # what each channel so far is divided by
     std = held
     for stage, (k, mix) in enumerate(zip(encoder.factors, encoder.mixes, strict=True)):
+        assert isinstance(mix, nn.Conv2d)
         f = pixel_unshuffle(f, k)  # (n, C, h, w)
         before = held.repeat_interleave(k * k)
         rows = f.permute(0, 2, 3, 1).flatten(0, 2)
         values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))
-        basis = vectors.flip(1)[:, : len(mix.weight)].T  # (components, C), the largest first
+        basis = vectors.flip(1)[:, : mix.out_channels].T  # (components, C), the largest first
         std = values.flip(0)[: len(basis)].clamp_min(0).sqrt()
         held = std.clamp_min(FLOOR if stage == 0 else 1 / 255)
         fill(mix, basis / held[:, None] * before)
@@ -238,7 +239,7 @@ def start_at_pca(
         else:
             fill(generator.tail, mirror)
         f = torch.einsum("kc,nchw->nkhw", basis, f)
-    std = std[: len(encoder.head.weight)]
+    std = std[: encoder.head.out_channels]
     unit = std.clamp_min(FLOOR)  # weak components keep a floor: the blocks can use them better
     scale = held[: len(std)] / unit
     fill(encoder.head, torch.diag(scale))

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 import pytest
 import torch
 from PIL import Image
-from synthetic import basis
+from synthetic import patches
 
 from hfx import checkpoint
 from hfx.errors import HfxError
@@ -33,7 +33,7 @@ SMALL = {"k_P": 0.0, "width": 8, "batch": 1, "steps": 6}
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """The PCA of the photographs takes a second; of other pictures, all tests share it."""
-    monkeypatch.setattr("hfx.run.patch_basis", lambda pictures, components: basis())
+    monkeypatch.setattr("hfx.run.patches_of", lambda pictures: patches())
 
 
 def follow(lab, *words):

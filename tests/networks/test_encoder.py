@@ -6,10 +6,12 @@ import torch
 from hfx.config import COMPACT, PAPER, TINY
 from hfx.networks import Encoder, halo_of_encoder
 
-# the depth is what reaches; widths only cost time
+# Figure 1 at the presets' depths, the first two with the linear path of version 1.0.0's weights;
+# the depth is what reaches, widths only cost time
+FLAT = replace(TINY, ladder=False, linear_path=True)
 NARROW = [
-    replace(TINY, widths=(8, 8, 8), latent=8),
-    replace(COMPACT, widths=(8, 8, 8), latent=8),
+    replace(FLAT, widths=(8, 8, 8), latent=8),
+    replace(COMPACT, ladder=False, linear_path=True, deblock=True, widths=(8, 8, 8), latent=8),
     replace(PAPER, widths=(8, 8, 8, 8, 8), latent=8),
 ]
 
@@ -53,12 +55,12 @@ def test_pixels_beyond_the_halo_change_no_bit(arch):
 
 
 def test_known_halos():
-    assert [halo_of_encoder(arch) for arch in (TINY, COMPACT, PAPER)] == [64, 88, 34]
+    assert [halo_of_encoder(arch) for arch in NARROW] == [64, 88, 34]
 
 
 def test_the_linear_path_is_added():
-    encoder, x = Encoder(TINY), torch.rand(1, 3, 32, 32)
-    without = Encoder(replace(TINY, linear_path=False))
+    encoder, x = Encoder(FLAT), torch.rand(1, 3, 32, 32)
+    without = Encoder(replace(FLAT, linear_path=False))
     without.load_state_dict(
         {k: v for k, v in encoder.state_dict().items() if not k.startswith("linear.")}
     )
@@ -67,4 +69,4 @@ def test_the_linear_path_is_added():
 
 def test_under_autocast_latents_stay_float32():
     with torch.autocast("cpu", torch.bfloat16):
-        assert Encoder(TINY)(torch.rand(1, 3, 32, 32)).dtype == torch.float32
+        assert Encoder(FLAT)(torch.rand(1, 3, 32, 32)).dtype == torch.float32
