@@ -151,16 +151,19 @@ class Crops:
         drawn = draw.random(self.batch) < self.drawn
 
         mine = slice(rank * self.batch // world, (rank + 1) * self.batch // world)
-        crops = [
-            graphic(np.random.default_rng((self.seed, step, n)), self.crop)
-            if drawn[n]
-            else self._crop(self.pictures[chosen[n]], side, places[n], flips[n])
-            for n in range(self.batch)[mine]
-        ]
-        if len({crop.shape for crop in crops}) == 1:  # one transfer, one resizing
-            x = self._fit(torch.from_numpy(np.stack(crops)).to(device))
-        else:  # drawings, and pictures smaller than the crop to be reduced, have other sides
-            x = torch.cat([self._fit(torch.from_numpy(c[None]).to(device)) for c in crops])
+        x = torch.empty(len(drawn[mine]), 3, self.crop, self.crop, device=device)
+        x = x.to(memory_format=torch.channels_last)
+        alike: dict[tuple[int, ...], tuple[list[int], list[np.ndarray]]] = {}
+        for place, n in enumerate(range(self.batch)[mine]):
+            if drawn[n]:
+                cut = graphic(np.random.default_rng((self.seed, step, n)), self.crop)
+            else:
+                cut = self._crop(self.pictures[chosen[n]], side, places[n], flips[n])
+            where, cuts = alike.setdefault(cut.shape, ([], []))
+            where.append(place)
+            cuts.append(cut)
+        for where, cuts in alike.values():  # those of one size need one transfer, one resizing
+            x[where] = self._fit(torch.from_numpy(np.stack(cuts)).to(device))
 
         random = torch.Generator(device).manual_seed(self.seed * 1_000_003 + step)
         c_y, c_z = self.latents
@@ -185,7 +188,7 @@ class Crops:
         x = cut.permute(0, 3, 1, 2).float() / 255  # (n, 3, side, side)
         if x.shape[-1] != self.crop:
             x = F.interpolate(x, (self.crop, self.crop), mode="bicubic", antialias=True)
-        return x.clamp(0, 1).to(memory_format=torch.channels_last)
+        return x.clamp(0, 1)
 
 
 def patches_of(pictures: list[np.ndarray], side: int = 16) -> np.ndarray:

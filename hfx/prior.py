@@ -106,7 +106,11 @@ class Prior:
             t = fixedpoint.run(self.scale, act)[inside].numpy().astype(np.int64)
             index[core] = to_index(t + shift)
 
-        each(grid(h, w, tile, HALO), work)
+        pieces = grid(h, w, tile, HALO, torch.get_num_threads())
+        if len(pieces) == 1:  # exact however many threads share it
+            work(*pieces[0])
+        else:
+            each(pieces, work)
         return mu, index
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:

@@ -12,8 +12,8 @@ from torch import Tensor
 from hfx.image import from_tensor, to_tensor
 from hfx.networks import AnyEncoder, AnyGenerator
 
-TILE = 96  # latents a side: 1536 pixels, which keeps every activation under 110 MB
-AT_ONCE = 2  # tiles at work together: threads of one network wait for each other at every layer
+TILE = 96  # latents a side, of two at once: 1536 pixels, every activation under 110 MB
+LEAST = 192  # latents in a piece that is worth a halo of its own
 
 
 class Span(NamedTuple):
@@ -52,28 +52,36 @@ def spans(length: int, tile: int, halo: int) -> Iterator[Span]:
         yield Span(a, b, max(0, a - halo), min(length, b + halo))
 
 
-def grid(h: int, w: int, tile: int, halo: int) -> list[tuple[Span, Span]]:
-    """Cut latents into pieces of much the same size: one, or an even number, if it can be."""
+def grid(h: int, w: int, tile: int, halo: int, workers: int = 1) -> list[tuple[Span, Span]]:
+    """Cut a grid of latents into pieces of much the same size, as many for each worker.
+
+    A piece of less than twice `LEAST` places is not cut again: its halo would cost too much.
+    """
     rows, columns = -(-h // tile), -(-w // tile)
-    if rows * columns > 1 and rows % 2 and columns % 2:
-        rows, columns = (rows + 1, columns) if h > w else (rows, columns + 1)
+    while rows * columns % workers and (h // rows) * (w // columns) >= 2 * LEAST:
+        rows, columns = (rows + 1, columns) if h / rows > w / columns else (rows, columns + 1)
     down, across = spans(h, -(-h // rows), halo), spans(w, -(-w // columns), halo)
     return list(product(down, across))
 
 
 def each(pieces: list[tuple[Span, Span]], work: Callable[[Span, Span], None]) -> None:
-    """Do what is to be done with each piece, with a few at once where there are threads."""
+    """Do what is to be done with each piece: a thread for each of a few at once.
+
+    Every piece is computed by one thread, because some convolutions add up in another order when
+    they share their work, and the last bit then depends on the number of threads. So neither
+    threads nor tiles change a bit of the result.
+    """
     threads = torch.get_num_threads()
-    if min(threads, len(pieces)) < AT_ONCE:
-        for piece in pieces:
-            work(*piece)
-        return
     try:
-        share = (threads // AT_ONCE,)
-        with ThreadPoolExecutor(AT_ONCE, "tile", torch.set_num_threads, share) as pool:
+        with ThreadPoolExecutor(threads, "tile", torch.set_num_threads, (1,)) as pool:
             list(pool.map(lambda piece: work(*piece), pieces))
     finally:
         torch.set_num_threads(threads)  # some of its libraries count for all threads alike
+
+
+def side_of(workers: int) -> int:
+    """Return the largest side of a tile, so that the workers' activations fit into memory."""
+    return max(TILE // 2, round(TILE * (2 / max(2, workers)) ** 0.5))
 
 
 def padded_latents(height: int, width: int) -> tuple[int, int]:
@@ -81,7 +89,7 @@ def padded_latents(height: int, width: int) -> tuple[int, int]:
     return -(-height // 64) * 4, -(-width // 64) * 4
 
 
-def analyse(encoder: AnyEncoder, halo: int, rgb: np.ndarray, tile: int = TILE) -> Tensor:
+def analyse(encoder: AnyEncoder, halo: int, rgb: np.ndarray, tile: int | None = None) -> Tensor:
     """Run E over a picture of any size; its edge pixels are repeated up to the padded size.
 
     Shapes: rgb (H, W, 3) uint8 to y (1, C_y, h, w) float32, h and w multiples of 4.
@@ -105,7 +113,8 @@ def analyse(encoder: AnyEncoder, halo: int, rgb: np.ndarray, tile: int = TILE) -
         part = encoder(x.to(memory_format=torch.channels_last))
         y[:, :, rows.core, columns.core] = part[:, :, rows.inside, columns.inside]
 
-    each(grid(h, w, tile, halo), work)
+    workers = torch.get_num_threads()
+    each(grid(h, w, tile or side_of(workers), halo, workers), work)
     return y
 
 
@@ -115,7 +124,7 @@ def synthesise(
     y_hat: Callable[[slice, slice], Tensor],
     tier: float,
     size: tuple[int, int],
-    tile: int = TILE,
+    tile: int | None = None,
 ) -> np.ndarray:
     """Run G over latents of any size.
 
@@ -132,5 +141,7 @@ def synthesise(
         place = rgb[times(rows.core, 16), times(columns.core, 16)]
         place[:] = pixels[: place.shape[0], : place.shape[1]]
 
-    each(grid(*padded_latents(height, width), tile, halo), work)
+    workers = torch.get_num_threads()
+    h, w = padded_latents(height, width)
+    each(grid(h, w, tile or side_of(workers), halo, workers), work)
     return rgb

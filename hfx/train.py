@@ -2,6 +2,7 @@
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -101,10 +102,13 @@ def train(
     elif main and evaluate is not None:
         progress.say(log_evaluation(out, run, evaluate, lpips))
 
-    with processes.Interruption() as interruption:
+    # the next crops are cut and drawn while a step is computed
+    with processes.Interruption() as interruption, ThreadPoolExecutor(1, "crops") as ahead:
+        coming = ahead.submit(crops.at, run.step, device, rank, world)
         while run.step < settings.steps:
             tick = time.monotonic()
-            batch = crops.at(run.step, device, rank, world)
+            batch = coming.result()
+            coming = ahead.submit(crops.at, run.step + 1, device, rank, world)
             row = train_step(run, model, judge, distances, batch)
             run.step += 1
             run.follow()

@@ -8,7 +8,7 @@ import torch
 
 from hfx.config import COMPACT, PAPER, TINY
 from hfx.networks import encoder_of, generator_of, halo_of_encoder, halo_of_generator
-from hfx.tiles import TILE, analyse, each, grid, padded_latents, spans, synthesise, times
+from hfx.tiles import LEAST, TILE, analyse, each, grid, padded_latents, spans, synthesise, times
 from tests.synthetic import loud
 
 WHOLE = 10_000
@@ -46,16 +46,23 @@ def test_spans_cover_an_axis_once(length, tile, halo):
     assert seen == list(range(length))
 
 
-@pytest.mark.parametrize("size", [(252, 376), (252, 128), (48, 300), (300, 48), (96, 96)])
-def test_pieces_come_in_pairs_of_much_the_same_size(size):
-    pieces = grid(*size, TILE, 3)
+@pytest.mark.parametrize("workers", [1, 2, 3, 16])
+@pytest.mark.parametrize(
+    "size", [(252, 376), (252, 128), (48, 300), (300, 48), (96, 96), (32, 48), (4, 4)]
+)
+def test_pieces_are_as_many_for_each_worker_and_of_much_the_same_size(size, workers):
+    pieces = grid(*size, TILE, 3, workers)
     seen = np.zeros(size, int)
     for rows, columns in pieces:
         seen[rows.core, columns.core] += 1
     assert (seen == 1).all()
-    assert len(pieces) == 1 if max(size) <= TILE else len(pieces) % 2 == 0
     areas = [seen[rows.core, columns.core].sum() for rows, columns in pieces]
-    assert max(areas) <= min(TILE**2, 1.1 * min(areas))
+    assert max(areas) <= TILE**2
+    assert len(pieces) % workers == 0 or min(areas) < 2 * LEAST
+    if size == (32, 48):
+        assert len(pieces) == {1: 1, 2: 2, 3: 6, 16: 6}[workers]
+    if size == (4, 4):
+        assert len(pieces) == 1
 
 
 def test_a_piece_that_fails_is_heard_of_and_threads_are_as_before():
@@ -81,6 +88,31 @@ def test_each_piece_is_done_once_by_however_many(threads):
     finally:
         torch.set_num_threads(before)
     assert sorted(done) == sorted(pieces)
+
+
+@pytest.mark.parametrize("size", [(130, 333), (320, 257), (256, 512)], ids=str)
+def test_neither_tiles_nor_threads_change_a_bit(size):
+    """With the channels of the weights that ship: wide convolutions share their work otherwise."""
+    encoder, generator = (loud(of(COMPACT)).eval() for of in (encoder_of, generator_of))
+    halo_e, halo_g = -(-halo_of_encoder(COMPACT) // 16), halo_of_generator(COMPACT)
+    rgb, before = noise(*size), torch.get_num_threads()
+
+    def run(tile, threads):
+        torch.set_num_threads(threads)
+        try:
+            y = analyse(encoder, halo_e, rgb, tile)
+            make = lambda rows, columns: whole[:, :, rows, columns]  # noqa: E731
+            return y, synthesise(generator, halo_g, make, 1.0, size, tile)
+        finally:
+            torch.set_num_threads(before)
+
+    torch.set_num_threads(1)
+    whole = analyse(encoder, halo_e, rgb, WHOLE)
+    _, pixels = run(WHOLE, 1)
+    for tile, threads in ((8, 1), (7, 2), (WHOLE, 2), (None, 3)):
+        y, x_hat = run(tile, threads)
+        assert torch.equal(y, whole), (tile, threads)
+        np.testing.assert_array_equal(x_hat, pixels)
 
 
 def test_sides_are_padded_to_multiples_of_64():
