@@ -12,7 +12,19 @@ from torch.nn.utils import parametrize
 
 from dashboard.bits_charts import BLUE, FONT, GREY, ORANGE, base
 from hfx.config import Architecture
-from hfx.networks import Discriminator, Encoder, Generator, HyperAnalysis, HyperSynthesis
+from hfx.networks import (
+    AnyEncoder,
+    AnyGenerator,
+    Discriminator,
+    Generator,
+    HyperAnalysis,
+    HyperSynthesis,
+    LadderEncoder,
+    LadderGenerator,
+    encoder_of,
+    generator_of,
+)
+from hfx.networks.ladder import Block
 from hfx.networks.layers import ChannelNorm, ResidualBlock
 
 BOX, GAP = 1.0, 0.22  # height of a layer, and of the space between two
@@ -47,6 +59,27 @@ def flat(module: nn.Module) -> Iterator[nn.Module]:
             yield child
 
 
+def flow_of_encoder(e: AnyEncoder) -> Iterator[nn.Module]:
+    """Yield E's layers in the order in which a picture meets them."""
+    if not isinstance(e, LadderEncoder):
+        yield from (*flat(e.stack), e.head)
+        return
+    for k, mix, blocks in zip(e.factors, e.mixes, e.stages, strict=True):
+        yield from (nn.PixelUnshuffle(k), mix, *blocks.children())
+    yield e.head
+
+
+def flow_of_generator(g: AnyGenerator) -> Iterator[nn.Module]:
+    """Yield G's layers in the order in which latents meet them, without what is added last."""
+    if isinstance(g, Generator):
+        yield from (*flat(g.head), *flat(g.stack), g.tail, g.shuffle)
+        return
+    yield g.head
+    for stage in reversed(range(len(g.stages))):
+        yield from g.stages[stage].children()
+        yield from (g.mixes[stage - 1] if stage else g.tail, nn.PixelShuffle(g.factors[stage]))
+
+
 def layers(modules: Iterator[nn.Module]) -> list[str]:
     """Name layers in the paper's way: ConvC has C channels, and 3x3 filters unless it says so."""
     rows: list[str] = []
@@ -58,8 +91,8 @@ def layers(modules: Iterator[nn.Module]) -> list[str]:
             if stride > 1:
                 text += f" {'↑' if isinstance(one, nn.ConvTranspose2d) else '↓'}{stride}"
             rows.append(text + " · SpectralNorm" * parametrize.is_parametrized(one))
-        elif isinstance(one, ResidualBlock):
-            first = one.body[0]
+        elif isinstance(one, ResidualBlock | Block):
+            first = one.first if isinstance(one, Block) else one.body[0]
             assert isinstance(first, nn.Conv2d)
             name = f"residual block {first.out_channels}"
             blocks = blocks + 1 if name == last else 1
@@ -83,7 +116,7 @@ def layers(modules: Iterator[nn.Module]) -> list[str]:
 def columns(arch: Architecture) -> list[Column]:
     """Build the networks, without their weights, and name what they are made of."""
     with torch.device("meta"):
-        e, g, d = Encoder(arch), Generator(arch), Discriminator(arch)
+        e, g, d = encoder_of(arch), generator_of(arch), Discriminator(arch)
         h_a, h_s = HyperAnalysis(arch), HyperSynthesis(arch)
 
     def column(title: str, boxes: Sequence[tuple[str, str]], *parts: nn.Module) -> Column:
@@ -93,22 +126,26 @@ def columns(arch: Architecture) -> list[Column]:
     def boxes(*modules: nn.Module) -> list[tuple[str, str]]:
         return [(text, LAYER) for text in layers(iter(modules))]
 
-    def beside(linear: nn.Module | None) -> list[tuple[str, str]]:
-        return [] if linear is None else [(f"+ linear: {boxes(linear)[0][0]}", STEP)]
+    def beside(network: AnyEncoder | AnyGenerator) -> list[tuple[str, str]]:
+        """What is added to what comes out."""
+        if isinstance(network, LadderGenerator):
+            sees, says = network.detail.first, network.detail.last
+            return [(f"+ at half size: Conv{sees.out_channels}, Conv{says.out_channels}", STEP)]
+        if isinstance(network, LadderEncoder) or network.linear is None:
+            return []
+        return [(f"+ linear: {boxes(network.linear)[0][0]}", STEP)]
 
     condition = [] if d.condition is None else [
         *boxes(*flat(d.condition)), ("NN ↑16, beside the picture", STEP)
     ]  # fmt: skip
     return [
-        column("E", [("x", DATA), *boxes(*flat(e.stack), e.head), *beside(e.linear), ("y", DATA)],
-               e),
+        column("E", [("x", DATA), *boxes(*flow_of_encoder(e)), *beside(e), ("y", DATA)], e),
         column("P: h_a, h_s", [
             ("y", DATA), *boxes(*flat(h_a)), ("Q, range coder", STEP), ("z", DATA),
             *boxes(*flat(h_s.mean)), ("μ, and the same for σ", DATA), ("Q of y − μ", STEP),
             ("XGBoost on 7×7 neighbours", STEP), ("range coder", STEP), ("ŷ", DATA),
         ], h_a, h_s),
-        column("G", [("ŷ", DATA), *boxes(*flat(g.head), *flat(g.stack), g.tail, g.shuffle),
-                     *beside(g.linear), ("x′", DATA)], g),
+        column("G", [("ŷ", DATA), *boxes(*flow_of_generator(g)), *beside(g), ("x′", DATA)], g),
         column("D", [("ŷ", DATA), *condition, ("x or x′", DATA), *boxes(*flat(d.stack)),
                      ("a score a patch", DATA)], d),
     ]  # fmt: skip

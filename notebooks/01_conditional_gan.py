@@ -433,10 +433,10 @@ slider = interact(at, moment=IntSlider(3, min=0, max=len(history) - 1, descripti
 from skimage.data import astronaut
 
 from hfx.config import TINY
-from hfx.networks import Discriminator, Encoder
+from hfx.networks import Discriminator, encoder_of
 
 torch.manual_seed(0)
-E, D = Encoder(TINY).eval(), Discriminator(TINY).eval()
+E, D = encoder_of(TINY).eval(), Discriminator(TINY).eval()
 picture = torch.from_numpy(astronaut()[32:160, 160:288].copy()).permute(2, 0, 1)[None] / 255
 with torch.no_grad():
     y, y_mirror = E(picture), E(picture.flip(3))

@@ -29,53 +29,99 @@ plt.rcParams.update({"figure.dpi": 80, "axes.spines.top": False, "axes.spines.ri
 # %% [markdown]
 # ## 1. Figure 1, drawn from the code
 #
-# `hfx.config` has three presets. `paper` is Figure 1 with HiFiC's widths; `compact` is what is
-# shipped; `tiny` is for lessons. We build all five networks of *fake* tensors, which have shapes
-# but no numbers, so that even 181 M parameters cost nothing. Then we send one picture of 256 x 256
-# through, listen at every layer, and draw what went by.
+# `hfx.config` has three presets. `paper` is Figure 1 with HiFiC's widths. `compact` is made for
+# two processor cores, and `tiny` is a small copy of it for lessons. We build all five networks of
+# *fake* tensors, which have shapes but no numbers, so that even 181 M parameters cost nothing.
+# Then we send one picture of 256 x 256 through, listen at every layer, and draw what went by.
 #
-# A box is a convolution with what follows it (norm, ReLU), or a whole residual block. Its height
-# is the number of channels it makes, and below it stand parameters and *multiply-adds*, the sums
-# of products that a pass takes. `hfx.macs` counts these, too, in another way: both must agree.
+# In `compact` and `tiny` E and G are not quite those of Figure 1. They are a **ladder**
+# (`hfx.networks.ladder`), and have only three kinds of parts:
+#
+# * ↓4 and ↓2 move pixels into channels, and lose nothing: each block of 4 x 4 pixels of three
+#   colours becomes 48 channels at one place (PixelUnshuffle). ↑2 and ↑4 move them back.
+# * A 1x1 convolution **mixes** the channels at one place. Together with the shuffles these are a
+#   *linear* transform of 16 x 16 pixels, as in JPEG, and training begins with the best one there
+#   is: the principal components of patches.
+# * A **residual block** adds to that what no linear transform can: norm, 3x3, leaky ReLU, 3x3.
+#   G ends in one more of its kind, the **detail**. It works at half the picture's size, where it
+#   can still mend the dots that moving 4 x 4 pixels at once leaves behind.
+#
+# Figure 1 does the same with strided convolutions. They mix *and* move in one layer, but at full
+# resolution, which is slow: compare the multiply-adds.
+#
+# A box is a convolution with what follows it (norm, ReLU) and the shuffle beside it, or a whole
+# residual block. Its height is the number of channels it makes, and below it stand parameters and
+# *multiply-adds*, the sums of products that a pass takes. `hfx.macs` counts these, too, in another
+# way: both must agree.
 
 # %%
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from hfx import macs, networks
+from hfx.networks.ladder import Block, Detail
 from hfx.networks.layers import ResidualBlock
 
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
+WHOLE = {ResidualBlock: "residual", Block: "residual", Detail: "detail"}  # drawn as one box
+
+
+class Shuffles(TorchFunctionMode):
+    """Tells how pixels are moved: by which factor, and the shape before and after."""
+
+    def __init__(self, down, up):
+        super().__init__()
+        self.tell = {F.pixel_unshuffle: down, F.pixel_shuffle: up}
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        if function in self.tell and args[1] > 1:
+            self.tell[function](args[1], tuple(args[0].shape[1:3]), tuple(made.shape[1:3]))
+        return made
 
 
 def walk(network, *inputs):
     """The boxes of one pass: kind, channels and side made, parameters, multiply-adds."""
-    boxes, inside = [], {}
-    for module in network.modules():
-        if isinstance(module, ResidualBlock):
-            inside |= {id(layer): id(module) for layer in module.modules()}
+    boxes, inside, moved = [], {}, {}
+    parts = {name: module for name, module in network.named_modules()
+             if name and "parametrizations" not in name}  # fmt: skip
+    for module in parts.values():
+        if type(module) in WHOLE:
+            kind = WHOLE[type(module)]
+            inside |= {id(part): (kind, id(module)) for part in module.modules()}
+
+    def down(factor, before, after):
+        moved.update(arrow=f"↓{factor} ", before=before)
+
+    def up(factor, before, after):
+        if boxes[-1]["kind"] != "detail":
+            boxes[-1]["kind"] += f" ↑{factor}"
+            boxes[-1]["makes"] = after
 
     def listen(module, given, made):
-        block = inside.get(id(module))
+        kind, block = inside.get(id(module), ("", None))
         if isinstance(module, CONVS):
-            up = isinstance(module, nn.ConvTranspose2d)
-            places = given[0].shape[2:] if up else made.shape[2:]  # where the kernel is laid on
-            arrow = {(1, False): "", (2, False): " ↓2", (2, True): " ↑2", (16, False): " ↓16",
-                     (16, True): " ↑16"}[module.stride[0], up]  # fmt: skip
-            k = module.kernel_size[0]
+            strided = module.stride[0] > 1
+            back = isinstance(module, nn.ConvTranspose2d)
+            places = given[0].shape[2:] if back else made.shape[2:]  # where the kernel is laid on
             if not block or not boxes or boxes[-1]["block"] != block:
-                kind = "residual" if block else f"{k}x{k}{arrow}"
-                takes = tuple(given[0].shape[1:3])
-                boxes.append({"kind": kind, "block": block, "parameters": 0, "macs": 0,
-                              "follows": bool(boxes) and takes == boxes[-1]["makes"]})  # fmt: skip
+                k = module.kernel_size[0]
+                arrow = f" {'↑' if back else '↓'}{module.stride[0]}" if strided else ""
+                takes = moved.get("before", tuple(given[0].shape[1:3]))
+                follows = bool(boxes) and (takes == boxes[-1]["makes"] or kind == "detail")
+                boxes.append({"kind": kind or f"{moved.get('arrow', '')}{k}x{k}{arrow}",
+                              "block": block, "parameters": 0, "macs": 0,
+                              "follows": follows})  # fmt: skip
+            moved.clear()
             boxes[-1]["makes"] = tuple(made.shape[1:3])
             boxes[-1]["macs"] += module.weight.numel() * places.numel()
-        elif list(module.children()):
-            return  # its parts are heard one by one
         if boxes:
-            boxes[-1]["parameters"] += sum(p.numel() for p in module.parameters())
+            own = module.parameters(recurse=isinstance(module, CONVS))
+            boxes[-1]["parameters"] += sum(p.numel() for p in own)
 
-    hooks = [module.register_forward_hook(listen) for module in network.modules()]
-    with torch.no_grad():
+    hooks = [module.register_forward_hook(listen) for module in parts.values()]
+    with torch.no_grad(), Shuffles(down, up):
         network(*inputs)
     for hook in hooks:
         hook.remove()
@@ -89,10 +135,10 @@ def figure_1(arch, side=256):
         x, y = torch.zeros(1, 3, side, side), torch.zeros(1, arch.latent, side // 16, side // 16)
         z, tier = torch.zeros(1, arch.hyper, side // 64, side // 64), torch.zeros(1)
         nets = {
-            "E: x to y": (networks.Encoder(arch), x),
+            "E: x to y": (networks.encoder_of(arch), x),
             "h_a: y to z": (networks.HyperAnalysis(arch), y),
             "h_s: z to mu, sigma": (networks.HyperSynthesis(arch), z),
-            "G: y to x'": (networks.Generator(arch), y, tier),
+            "G: y to x'": (networks.generator_of(arch), y, tier),
             "D: (x, y) to a verdict": (networks.Discriminator(arch), x, y),
         }
         rows = {name: walk(net.eval(), *inputs) for name, (net, *inputs) in nets.items()}
@@ -107,8 +153,7 @@ def short(n):
     return f"{n / 1e9:.1f}G" if n >= 1e9 else f"{n / 1e6:.1f}M" if n >= 1e6 else f"{n / 1e3:.0f}k"
 
 
-HUES = {"residual": "tab:green", "↓2": "tab:orange", "↑2": "tab:red", "↓16": "silver",
-        "↑16": "silver"}  # fmt: skip
+HUES = {"residual": "tab:green", "detail": "tab:olive", "↓": "tab:orange", "↑": "tab:red"}
 
 
 def draw(preset):
@@ -176,7 +221,7 @@ def extent(gradient, start, stop):
 
 def thin(arch):
     n = len(arch.widths)
-    return replace(arch, widths=(6,) * n, latent=6, hyper=6, deblock=False)
+    return replace(arch, widths=(6,) * n, latent=6, hyper=6)
 
 
 reach = {}
@@ -185,12 +230,12 @@ for preset, arch in PRESETS.items():
     torch.manual_seed(0)
     halo_e, halo_g = halo_of_encoder(arch), halo_of_generator(arch)
     around = halo_e // 16 + 2  # latents on each side
-    E, x = networks.Encoder(thin(arch)), torch.rand(1, 3, *[16 * (2 * around + 1)] * 2)
+    E, x = networks.encoder_of(thin(arch)), torch.rand(1, 3, *[16 * (2 * around + 1)] * 2)
     E(x.requires_grad_())[:, :, around, around].sum().backward()
     e = extent(x.grad, 16 * around, 16 * around + 16)
 
     around = halo_g + 1
-    G, y = networks.Generator(thin(arch)), torch.randn(1, 6, *[2 * around + 1] * 2)
+    G, y = networks.generator_of(thin(arch)), torch.randn(1, 6, *[2 * around + 1] * 2)
     made = G(y.requires_grad_(), torch.zeros(1))
     made[..., 16 * around : 16 * around + 16, 16 * around : 16 * around + 16].sum().backward()
     g = extent(y.grad, around, around + 1)
@@ -296,7 +341,7 @@ def trained(norm, steps=80):
     arch = run.model.arch
     crops = Crops(album, 64, 4, (arch.latent, arch.hyper), len(arch.tiers))
     for step in range(steps):
-        train_step(run, run.model, None, None, crops.at(step, cpu))
+        train_step(run, run.model, None, [], crops.at(step, cpu))
         run.step += 1
     return run.model
 
@@ -379,8 +424,6 @@ plt.show()
 # largest singular value of its Jacobian at four photographs).
 
 # %%
-from torch.nn import functional as F
-
 from hfx.losses import spotting
 
 

@@ -229,7 +229,7 @@ noisy, rounded = ((bits / pixels).detach() for bits in (out.bits_y + out.bits_z,
 zeta = torch.tensor([fresh.rate.zeta(t) for t in range(3)])[batch.tier]
 d = distortion(mse255(batch.x, out.x_hat), torch.zeros(6), settings.losses.k_M, 0)
 by_hand = rate_distortion(zeta, (out.bits_y + out.bits_z) / pixels, d)
-reported = train_step(fresh, fresh.model, None, None, batch)
+reported = train_step(fresh, fresh.model, None, [], batch)
 print("crop    tier     zeta'   rate with noise   rounded    k_M MSE")
 for i, tier in enumerate(batch.tier):
     numbers = f"{zeta[i]:4.2f} {noisy[i]:14.3f} {rounded[i]:12.3f} {d[i]:10.3f}"

@@ -92,7 +92,10 @@ def test_each_piece_is_done_once_by_however_many(threads):
 
 @pytest.mark.parametrize("size", [(130, 333), (320, 257), (256, 512)], ids=str)
 def test_neither_tiles_nor_threads_change_a_bit(size):
-    """With the channels of the weights that ship: wide convolutions share their work otherwise."""
+    """With the channels of the weights that ship: wide convolutions share their work otherwise.
+
+    Pieces of less than 80 latents go through other kernels of torch; `LEAST` is far from them.
+    """
     encoder, generator = (loud(of(COMPACT)).eval() for of in (encoder_of, generator_of))
     halo_e, halo_g = -(-halo_of_encoder(COMPACT) // 16), halo_of_generator(COMPACT)
     rgb, before = noise(*size), torch.get_num_threads()
@@ -109,7 +112,7 @@ def test_neither_tiles_nor_threads_change_a_bit(size):
     torch.set_num_threads(1)
     whole = analyse(encoder, halo_e, rgb, WHOLE)
     _, pixels = run(WHOLE, 1)
-    for tile, threads in ((8, 1), (7, 2), (WHOLE, 2), (None, 3)):
+    for tile, threads in ((8, 1), (8, 2), (WHOLE, 2), (None, 3)):
         y, x_hat = run(tile, threads)
         assert torch.equal(y, whole), (tile, threads)
         np.testing.assert_array_equal(x_hat, pixels)

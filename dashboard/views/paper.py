@@ -113,7 +113,8 @@ def show_figure() -> None:
     )  # fmt: skip
     st.caption(
         "Drawn from the networks themselves, from top to bottom. ConvC: C channels, 3×3 unless "
-        "it says so; ↓2 and ↑2: strided; D in training only."
+        "it says so; ↓2 and ↑2: strided; unshuffle and shuffle: move pixels into channels and "
+        "back; D in training only."
     )
 
 
