@@ -197,7 +197,7 @@ class Codec:
         if header.fingerprint != self.weights.fingerprint:
             raise BitstreamError(
                 f"written with other weights ({header.fingerprint.hex()}, these are "
-                f"{self.weights.fingerprint.hex()}); decode with the hfx release that wrote it"
+                f"{self.weights.fingerprint.hex()}); {weights.reader_of(header.fingerprint)}"
             )
         if not possible(header.level):  # gains far outside would leave the exact range
             raise BitstreamError(f"damaged .hfx file: impossible quality level {header.level}")

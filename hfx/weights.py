@@ -19,6 +19,8 @@ from hfx.networks import AnyEncoder, AnyGenerator, HyperAnalysis, encoder_of, ge
 from hfx.prior import Prior
 
 M = TypeVar("M", bound=nn.Module)
+RELEASED = {"d849c2b1cc40c6bc": "1.0.0"}
+"""Fingerprints of weights that shipped, and the version of hfx that reads their files."""
 FORMAT = 1
 LIMIT = 1 << 30  # bytes; a larger file is not one of ours
 EXPORTED = ("channel", "none")  # norms that see one pixel and remember nothing
@@ -66,6 +68,14 @@ class Weights:
                 f"a model with norm {self.arch.norm} makes no codec: the tiles of a picture must "
                 f"give what the whole gives; train one with norm {' or '.join(EXPORTED)}"
             )
+
+
+def reader_of(fingerprint: bytes) -> str:
+    """Return what decodes a file with this fingerprint: a version of hfx, where it is known."""
+    version = RELEASED.get(fingerprint.hex())
+    if version is None:
+        return "decode with the weights, or the hfx release, that wrote it"
+    return f'hfx {version} reads it: pip install "hfx=={version}"'
 
 
 def places(name: str = "compact") -> Iterator[Path]:

@@ -201,6 +201,13 @@ def test_other_weights_are_noticed(tiny_codec, small):
     refused(Codec(other), small, "other weights")
 
 
+def test_a_file_of_an_earlier_release_names_the_version_that_reads_it(tiny_codec, photo):
+    header = bitstream.read(tiny_codec.compress(photo)).header
+    old = replace(header, fingerprint=bytes.fromhex("d849c2b1cc40c6bc"))  # of version 1.0.0
+    stream = replace(bitstream.read(tiny_codec.compress(photo)), header=old)
+    refused(tiny_codec, bitstream.write(stream), "hfx 1.0.0 reads it.*hfx==1.0.0")
+
+
 @pytest.mark.parametrize(
     ("header", "cause"),
     [
