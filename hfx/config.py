@@ -76,6 +76,13 @@ class Architecture:
             raise ValueError(f"{self.name}: deblock needs linear_path")
         if self.ladder and self.linear_path:
             raise ValueError(f"{self.name}: a ladder has its linear transform inside")
+        if self.ladder and (
+            self.latent > self.widths[-1]
+            or any(b > 4 * a for a, b in zip(self.widths, self.widths[1:], strict=False))
+        ):
+            raise ValueError(
+                f"{self.name}: a ladder's widths grow at most fourfold a stage, to latent or more"
+            )
         if self.norm not in NORMS:
             raise ValueError(f"{self.name}: norm must be one of {', '.join(NORMS)}")
         if self.scales not in (1, 2):
@@ -180,7 +187,7 @@ COMPACT = Architecture(
     ladder=True,
     discriminator=(64, 96, 160, 256),  # of Figure 1's widths, D would cost three times what G does
 )
-"""The shipped weights: 7.3 M parameters in all, 3.3 GMAC for a 256x256 crop."""
+"""The shipped weights: 7.3 M parameters, 4.1 GMAC for a 256x256 crop, h_a and h_s included."""
 
 PAPER = Architecture(
     name="paper",

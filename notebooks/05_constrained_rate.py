@@ -304,6 +304,8 @@ def trained(names, losses, tier="medium", steps=130):
 
 
 def smooth(values, width=15):
+    known = np.flatnonzero(~np.isnan(values))  # a tier whose only crop is a drawing has no rate
+    values = np.interp(np.arange(len(values)), known, values[known])
     return np.convolve(values, np.ones(width) / width, "valid")
 
 
@@ -315,7 +317,7 @@ for axes, kind, losses in ((row[0], "$\\zeta$ = 1", fixed_zeta),
                            (row[1], f"$r_t$ = {TARGET}", constrained)):  # fmt: skip
     for name in PICTURES:
         log = trained([name], losses)
-        final[kind, name] = log["bpp_medium"][-50:].mean()
+        final[kind, name] = np.nanmean(log["bpp_medium"][-50:])
         axes.plot(smooth(log["bpp_medium"]), label=f"{name}: {final[kind, name]:.2f} at the end")
     axes.set(xlabel="step", ylim=(0, 0.7), title=kind)
     axes.legend(frameon=False, loc="upper right")
@@ -337,13 +339,14 @@ print(f"the dearest picture over the cheapest: fixed zeta {free:.1f}, rate const
 #
 # hfx serves low, medium and high from one set of weights, with a gain for each (notebook 00). So
 # it has three thermostats: each tier has its own running rate, its own $r_t$, and its own pair of
-# prices. Every batch holds a crop for each.
+# prices. Every batch holds a crop for each. (One crop in eight is a drawing and not a photograph,
+# as notebook 08 shows. The controller takes no notice of its rate, so the log has gaps there.)
 
 # %%
 losses = Losses(k_P=0, zeta_a=(16.0, 8.0, 4.0), zeta_b=(0.25, 0.125, 0.0625))
 log = trained(list(PICTURES), losses, tier=None, steps=150)
 tiers = dict(zip(("low", "medium", "high"), losses.rate_targets, strict=True))
-reached = {tier: log[f"bpp_{tier}"][-60:].mean() for tier in tiers}
+reached = {tier: np.nanmean(log[f"bpp_{tier}"][-60:]) for tier in tiers}
 
 fig, row = plt.subplots(1, 2, figsize=(10, 3), layout="constrained", width_ratios=(1.3, 1))
 for k, (tier, target) in enumerate(tiers.items()):

@@ -34,8 +34,9 @@ plt.rcParams.update({"figure.dpi": 80, "axes.spines.top": False, "axes.spines.ri
 # *fake* tensors, which have shapes but no numbers, so that even 181 M parameters cost nothing.
 # Then we send one picture of 256 x 256 through, listen at every layer, and draw what went by.
 #
-# In `compact` and `tiny` E and G are not quite those of Figure 1. They are a **ladder**
-# (`hfx.networks.ladder`), and have only three kinds of parts:
+# `Encoder` and `Generator` are E and G of Figure 1, and `paper` has them. `compact` and `tiny`
+# have a **ladder** instead (`LadderEncoder` and `LadderGenerator`). It has only three kinds of
+# parts:
 #
 # * ↓4 and ↓2 move pixels into channels, and lose nothing: each block of 4 x 4 pixels of three
 #   colours becomes 48 channels at one place (PixelUnshuffle). ↑2 and ↑4 move them back.
@@ -46,8 +47,9 @@ plt.rcParams.update({"figure.dpi": 80, "axes.spines.top": False, "axes.spines.ri
 #   G ends in one more of its kind, the **detail**. It works at half the picture's size, where it
 #   can still mend the dots that moving 4 x 4 pixels at once leaves behind.
 #
-# Figure 1 does the same with strided convolutions. They mix *and* move in one layer, but at full
-# resolution, which is slow: compare the multiply-adds.
+# Figure 1 does the first two in one layer, a strided convolution, and its first layer works at the
+# full size of the picture. The ladder does not convolve before the picture is a quarter as wide
+# and as high, which is what makes two cores enough.
 #
 # A box is a convolution with what follows it (norm, ReLU) and the shuffle beside it, or a whole
 # residual block. Its height is the number of channels it makes, and below it stand parameters and
@@ -243,8 +245,10 @@ for preset, arch in PRESETS.items():
     print(f"{preset:8} {e[0]:20}, {e[1]:5}, {halo_e:4} {g[0]:25}, {g[1]:5}, {halo_g:4}")
 
 # %% [markdown]
-# Left and right differ by a little: a strided 3 x 3 kernel lies on pixels 2i - 1, 2i and 2i + 1,
-# so it looks one further to the left than to the right. One halo for both is on the safe side.
+# In `paper` left and right differ: a strided 3 x 3 kernel lies on pixels 2i - 1, 2i and 2i + 1, so
+# it looks one further to the left than to the right. One halo for both is on the safe side. The
+# ladder sees equally far to both sides, because moving pixels adds nothing to what it sees, and
+# the 3 x 3 kernels of its blocks are not strided.
 #
 # That is how far a latent *can* see. How far does it look? Ask the trained weights: what one
 # latent looks at is a gradient again; what one symbol changes is seen by changing it by one. The
@@ -254,6 +258,7 @@ for preset, arch in PRESETS.items():
 from skimage.data import astronaut
 
 import hfx
+from hfx.validate import silenced
 
 codec = hfx.load()
 E, G, arch = codec.weights.encoder, codec.weights.generator, codec.weights.arch
@@ -291,16 +296,22 @@ row[2].set(xlabel="pixels beyond the own 16 x 16", ylabel="share of all", ylim=(
 row[2].legend(frameon=False)
 plt.show()
 with torch.no_grad():
-    convolved, linear = E.head(E.stack(photo - 0.5)), E.linear(photo - 0.5)
+    # y without E's blocks; weights from before the ladder have a linear path of their own
+    linear = silenced(E)(photo) if arch.ladder else E.linear(photo - 0.5)
+    added, linear = (float(v.std((2, 3)).mean()) for v in (E(photo) - linear, linear))
 print({name: f"{share:.0%} within the own block" for name, share in shares.items()})
-print(f"of y, E's convolutions make {convolved.std((2, 3)).mean():.3f} (standard deviation), its "
-      f"linear transform {linear.std((2, 3)).mean():.3f}")  # fmt: skip
+print(f"of y, what is not linear in E makes {added:.3f} (standard deviation), its linear "
+      f"transform {linear:.3f}")  # fmt: skip
 
 # %% [markdown]
-# Measuring pays: in the weights that ship as this is written, E's convolutions have all but fallen
-# silent. What they add is tens of times smaller than what the linear transform gives, and E
-# looks at its own block and nowhere else. G does the work. A shape of a network says what it *may*
-# do; only its weights say what it does.
+# Measuring pays. In the weights that ship as this is written, E is not a ladder yet: convolutions
+# and a linear transform of 16 x 16 pixels run side by side, and their results are added. The
+# convolutions have all but fallen silent. What they add is tens of times smaller than what the
+# linear transform gives, and E looks at its own block and nowhere else. G does the work. A shape
+# of a network says what it *may* do; only its weights say what it does.
+#
+# That is why the ladder has no second way beside its blocks: the blocks are all that it has to be
+# better than a linear transform.
 #
 # ## 3. ChannelNorm
 #
@@ -369,9 +380,8 @@ for norm in ("channel", "instance", "batch"):
         # the middle of a crop, far enough from its edge, alone and within the whole picture
         edge = halo_of_encoder(model.arch) + 16 * halo_of_generator(model.arch)
         wide = photo[..., : 2 * edge + 64, : 2 * edge + 64]
-        more = photo[..., : 2 * edge + 128, : 2 * edge + 128]
         inner = slice(edge, edge + 64)
-        size = grey_levels(through(wide)[..., inner, inner], through(more)[..., inner, inner])
+        size = grey_levels(through(wide)[..., inner, inner], through(photo)[..., inner, inner])
         model.train()
         alone = through(whole_photo)
         company = grey_levels(alone, through(torch.cat([whole_photo, 1 - whole_photo]))[:1])
@@ -397,10 +407,11 @@ for axes in row:
 plt.show()
 
 # %% [markdown]
-# ChannelNorm differs in nothing but the last digit of a float. InstanceNorm shows every seam, and
-# changes a crop when the picture around it grows: HiFiC reports that it darkens pictures larger
-# than the training crops. BatchNorm is harmless once it uses remembered values, but then it is not
-# the network that was trained: in training, one picture's result depended on who else was there.
+# ChannelNorm differs in nothing but the last digit of a float. With InstanceNorm, almost every
+# place of the picture comes out differently when it is cut into tiles, and a crop changes when the
+# picture around it grows: HiFiC reports that it darkens pictures larger than the training crops.
+# BatchNorm is harmless once it uses remembered values, but then it is not the network that was
+# trained: in training, one picture's result depended on who else was there.
 #
 # (In a codec there is one more trap: if decoding depends on the size of tiles, two decoders with
 # different memory disagree.)

@@ -73,7 +73,7 @@ folder = Path(tempfile.mkdtemp())
 for name in ("astronaut", "rocket", "brick", "grass", "gravel"):
     Image.fromarray(getattr(photos, name)()).convert("RGB").save(folder / f"{name}.png")
 BASE = Training(
-    preset="tiny", tier="medium", steps=40, crop=128, batch=2, lr=2e-3, warmup=4, decay=16,
+    preset="tiny", tier="medium", steps=40, crop=128, batch=2, lr=1e-3, warmup=4, decay=16,
     bf16=False, losses=Losses(k_P=0, zeta_a=(ZETA,), zeta_b=(ZETA,), rate_targets=(0.3,)),
 )  # fmt: skip
 NORMS, SEEDS = ("channel", "instance", "none"), (0, 1, 2)
@@ -392,10 +392,11 @@ else:
 # Then the columns against each other: what lowers LPIPS through the network that was trained on,
 # does it lower the other as well? That is notebook 09's suspicion, with numbers.
 #
-# And ask whether the part that was changed did anything at all. The last line says how much E's
-# convolutions are of y, by standard deviation. Where training begins at the PCA of patches, with
-# ChannelNorm, it is next to nothing (notebook 06 saw the same in the weights that ship), so more
-# blocks or fewer compare nothing with nothing. **An ablation of a silent part is silent.**
+# And ask whether the part that was changed did anything at all. These runs are older than the
+# ladder of notebook 06: E was convolutions *beside* a linear transform of 16 x 16 pixels, and y
+# was the sum of both. The last line says how much E's convolutions are of y, by standard
+# deviation. Where training begins at the PCA of patches, with ChannelNorm, it is next to nothing,
+# so more blocks or fewer compare nothing with nothing. **An ablation of a silent part is silent.**
 #
 # The rate constraint is another matter. Its aim is not quality but **the rate**, $r_t$ = 0.30,
 # without knowing $\zeta$ in advance. A fixed $\zeta$ hits whatever rate the loss happens to buy:

@@ -54,7 +54,7 @@ def regenerate(portrait):
     from hfx.export import freeze
 
     torch.manual_seed(0)
-    arch = replace(TINY, name="golden", widths=(4, 4, 4), latent=8, hyper=4)
+    arch = replace(TINY, name="golden", widths=(8, 8, 8), latent=8, hyper=4)
     model = Compressor(arch).eval()
     model.warm_start(patches_of([portrait]), (120.0, 80.0, 50.0))
     with torch.no_grad():

@@ -26,7 +26,8 @@ class Settings:
         k_M, k_P: Weights of the MSE and of LPIPS.
         alpha: Weight of -log D(x', y) in stage 2.
         norm: Normalisation layers of E and G.
-        width: Channels of E's and G's finest stage; the coarser ones grow in proportion.
+        width: Channels of E's and G's finest stage; the coarser ones grow in proportion, and y
+            has no more channels than the coarsest.
         lr: Learning rate, D's too.
         crop: Side of a crop.
         batch: Crops a step.
@@ -77,6 +78,7 @@ class Settings:
     @property
     def training(self) -> Training:
         """The same in the words of `hfx train`."""
+        widths = tuple(self.width * w // TINY.widths[0] for w in TINY.widths)
         return Training(
             preset="tiny",
             stage=self.stage,
@@ -100,7 +102,8 @@ class Settings:
             ),
             changes={
                 "norm": self.norm,
-                "widths": tuple(self.width * w // TINY.widths[0] for w in TINY.widths),
+                "widths": widths,
+                "latent": min(TINY.latent, widths[-1]),
             },
         )
 

@@ -2,6 +2,7 @@
 
 import csv
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,16 @@ def test_figure_1_has_hific_s_widths():
     assert sum(millions) == pytest.approx(181, abs=1)  # as HiFiC counts
 
 
+def test_the_linear_path_of_version_1_0_0_is_drawn_too():
+    e, *_ = paper_charts.columns(replace(COMPACT, ladder=False, linear_path=True))
+    assert texts(e)[-2] == f"+ linear: Conv{COMPACT.latent} 16×16 ↓16"
+
+
 def test_figure_1_is_drawn_from_the_code():
     e, _, g, _ = paper_charts.columns(COMPACT)
     assert "unshuffle ↓4" in texts(e) and "shuffle ↑4" in texts(g)
-    assert texts(e)[-2] == f"+ linear: Conv{COMPACT.latent} 16×16 ↓16"
+    assert texts(e)[-2] == f"Conv{COMPACT.latent} 1×1"
+    assert texts(g)[-2] == "+ at half size: Conv32, Conv12"
     figure = paper_charts.figure1([e, g])
     drawn = [annotation.text for annotation in figure.layout.annotations]
     assert set(texts(e)) | set(texts(g)) <= set(drawn)
