@@ -60,6 +60,7 @@ results: $(VENV)/.installed-test ## measure everything in data/results anew (KOD
 	$(BIN)/hfx profile --growth --limit 600 --neighbours xgb -o $(RESULTS)/profile.csv
 	$(BIN)/python experiments/throughput.py --data $(KODAK) --profile $(RESULTS)/profile.csv \
 		--out $(RESULTS)/throughput.csv --page docs/cluster.md
+	$(BIN)/python experiments/step.py --data $(TRAIN) --out $(RESULTS)/step.csv
 	$(BIN)/python experiments/speed.py --picture $(KODAK)/kodim01.png --out $(RESULTS)/speed.csv
 	-$(BIN)/python experiments/realism.py --kodak $(KODAK) --data $(TRAIN) --out $(RESULTS)
 	$(BIN)/python experiments/refinement.py --data $(KODAK) --out $(RESULTS)/refinement.csv \
