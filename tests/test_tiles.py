@@ -17,7 +17,9 @@ SLIM = {
     "tiny": replace(TINY, widths=(6, 6, 6), latent=5, hyper=4),
     "compact": replace(COMPACT, widths=(6, 6, 6), latent=5, hyper=4),
     "paper": replace(PAPER, widths=(4,) * 5, latent=5, hyper=4),
-    "odd": replace(TINY, widths=(6, 6, 6), encoder_blocks=(2, 1, 0), generator_blocks=(2, 1, 0)),
+    "odd": replace(
+        TINY, widths=(6, 6, 6), latent=5, encoder_blocks=(2, 1, 0), generator_blocks=(2, 1, 0)
+    ),
 }
 SIZES = [(1, 1), (17, 3), (200, 70), (65, 257)]
 
