@@ -45,8 +45,10 @@ def of_log(path: Path) -> dict[str, Any]:
     finite = all(math.isfinite(v) for row in rows for v in row.values())
     began, ended = mean(column("mse", 0, 0.1)), mean(column("mse", 0.9))
     has_d = "grad_norm_d" in rows[0]
+    # steps whose crops are all drawn have no rate, and a short run may end with such steps
+    rates = column("bpp_medium", 0.8) or column("bpp_medium") or [math.nan]
     return {
-        "rate": mean(column("bpp_medium", 0.8)),
+        "rate": mean(rates),
         "zeta": mean(column("zeta_medium", 0.5)),
         "grad_median": median(norms),
         "grad_peak": max(norms),

@@ -46,7 +46,8 @@ def base(preset: str, steps: int, crop: int, batch: int) -> Training:
     """Return the baseline: one tier as in the paper, in float32 to leave rounding out of it."""
     return Training(
         preset=preset, tier="medium", steps=steps, crop=crop, batch=batch, lr=1e-3, lr_d=1e-3,
-        warmup=max(1, steps // 25), decay=steps * 2 // 5, bf16=False, losses=Losses(),
+        warmup=max(1, steps // 25), decay=steps * 2 // 5, bf16=False, perceptual="alex",
+        losses=Losses(),
     )  # fmt: skip
 
 
