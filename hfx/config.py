@@ -76,13 +76,6 @@ class Architecture:
             raise ValueError(f"{self.name}: deblock needs linear_path")
         if self.ladder and self.linear_path:
             raise ValueError(f"{self.name}: a ladder has its linear transform inside")
-        if self.ladder and (
-            self.latent > self.widths[-1]
-            or any(b > 4 * a for a, b in zip(self.widths, self.widths[1:], strict=False))
-        ):
-            raise ValueError(
-                f"{self.name}: a ladder's widths grow at most fourfold a stage, to latent or more"
-            )
         if self.norm not in NORMS:
             raise ValueError(f"{self.name}: norm must be one of {', '.join(NORMS)}")
         if self.scales not in (1, 2):

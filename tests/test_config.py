@@ -104,8 +104,6 @@ def test_settings_without_changes_are_the_preset():
         ({"latent": 0}, "positive"),
         ({"generator_blocks": (0, -1, 1)}, "negative"),
         ({"widths": 24}, "len"),
-        ({"widths": (4, 24, 48)}, "fourfold"),
-        ({"latent": 49}, "to latent or more"),
     ],
 )
 def test_what_makes_no_architecture_is_said(changes, said):

@@ -30,6 +30,16 @@ def command(room, *more, minutes=0.1, steps=("--steps", "1000000", "--decay", "1
     )  # fmt: skip
 
 
+def until_saved(room, *more, **how):
+    """The command, again and again, until the run has saved something: a busy machine is slow."""
+    for _ in range(20):
+        done = command(room, *more, **how)
+        if done.returncode == 0 or "has ended" in done.stdout:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
 def steps_in(path):
     return int(checkpoint.read_meta(path)["step"])
 
@@ -44,8 +54,7 @@ def room(tmp_path):
 
 
 def test_a_run_outlives_its_commands_and_the_machine(room):
-    first = command(room, minutes=0.25)
-    assert first.returncode == 0, first.stderr
+    first = until_saved(room)
     assert "training goes on" in first.stdout
     parts = sorted((room / "out").glob("part-*"))
     done = steps_in(parts[0])
@@ -55,8 +64,10 @@ def test_a_run_outlives_its_commands_and_the_machine(room):
     }  # fmt: skip
     number = lease.alive(room / "run")
 
-    second = command(room, minutes=0.05)  # finds it going on
-    assert second.returncode == 0, second.stderr
+    for _ in range(20):  # finds it going on
+        until_saved(room)
+        if steps_in(room / "out" / parts[0].name) > done:
+            break
     assert lease.alive(room / "run") == number
     assert steps_in(room / "out" / parts[0].name) > done
 
@@ -64,11 +75,13 @@ def test_a_run_outlives_its_commands_and_the_machine(room):
     shutil.copytree(room / "out", room / "home")
     kept = steps_in(room / "home" / parts[0].name)
     shutil.rmtree(room / "run")
-    third = command(room, "--parts", room / "home", minutes=0.25)
-    assert third.returncode == 0, third.stderr
+    for _ in range(20):
+        until_saved(room, "--parts", room / "home")
+        if steps_in(room / "run" / slim.CHECKPOINT) > kept:
+            break
     assert steps_in(room / "run" / slim.CHECKPOINT) > kept
 
-    last = command(room, "--finish", "0.05", minutes=0.5, steps=())
+    last = command(room, "--finish", "0.05", minutes=1.5, steps=())
     assert last.returncode == 0, last.stderr
     assert "training has ended" in last.stdout
     meta = checkpoint.read_meta(room / "run" / slim.CHECKPOINT)
@@ -80,7 +93,7 @@ def test_a_run_outlives_its_commands_and_the_machine(room):
 
 def test_what_cannot_start_is_said(tmp_path):
     (tmp_path / "train").mkdir()
-    done = command(tmp_path, minutes=0.3)
+    done = command(tmp_path, minutes=1.5)  # ends as soon as training does
     assert done.returncode == 1
     assert "training has ended" in done.stdout
     assert "no pictures" in (tmp_path / "out" / "output.txt").read_text()

@@ -16,7 +16,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
 from hfx.config import Architecture
 from hfx.networks.layers import norm_of, pick_tier
@@ -244,7 +244,8 @@ def start_at_pca(
     scale = held[: len(std)] / unit
     fill(encoder.head, torch.diag(scale))
     fill(generator.head, torch.diag(1 / scale))
-    return std.float(), unit.float()
+    spare = encoder.head.out_channels - len(std)  # latents for which no component is left
+    return pad(std, (0, spare), value=1 / 255).float(), pad(unit, (0, spare), value=FLOOR).float()
 
 
 def fill(conv: nn.Module, matrix: Tensor) -> None:

@@ -102,10 +102,13 @@ def test_the_start_depends_on_pictures_and_seed_alone():
     assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
 
 
-def test_every_weight_can_learn_from_the_start():
+@pytest.mark.parametrize("latent", [16, 48, 60])  # fewer than the widths, as many, more
+def test_every_weight_can_learn_from_the_start(latent):
     """Spare channels, quiet convolutions and gains: none of them is stuck at zero for good."""
-    E, G = LadderEncoder(TINY), LadderGenerator(TINY)
-    start_at_pca(E, G, patches_of(pictures()))
+    arch = replace(TINY, latent=latent)
+    E, G = LadderEncoder(arch), LadderGenerator(arch)
+    std, unit = start_at_pca(E, G, patches_of(pictures()))
+    assert std.shape == unit.shape == (latent,) and std.min() >= 0 and unit.min() > 0
     optimizer = torch.optim.SGD([*E.parameters(), *G.parameters()], lr=1e-3)
     for _ in range(2):
         x = torch.rand(3, 3, 64, 64)
