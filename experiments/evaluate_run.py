@@ -94,7 +94,7 @@ def evaluate(path: Path, pictures: dict[str, Pixels]) -> list[Row]:
             data = codec.compress(rgb, tier, neighbours="none")
             made = np.asarray(codec.decompress(data).convert("RGB"))
             found["bpp"].append(8 * len(data) / (rgb.shape[0] * rgb.shape[1]))
-            values, reasons = measure(rgb, made, MEASURES)
+            values, _ = measure(rgb, made, MEASURES)
             for name in MEASURES:
                 value = values[name]
                 found[name].append(float("nan") if value is None else value)

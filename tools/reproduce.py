@@ -33,7 +33,7 @@ SPARE = 0.95  # of the steps that fit: evaluations take time too
 # What data/results/LOG.md found best. Rates are before XGBoost takes its tenth.
 STAGE_1 = (
     "--rate-targets 0.16 0.335 0.475 --zeta-a 12 6 3 --zeta-b 1 0.5 0.25 "
-    "--k-M 0.0028 --k-S 0.02 --perceptual turns --ema 0.999"
+    "--k-M 0.0028 --k-S 0.02 --k-G 2 --perceptual turns --ema 0.999"
 ).split()
 STAGE_2 = "--stage 2 --lr 1e-4 --ema 0.999".split()
 CROPS = {True: 24, False: 3}  # a step, with a GPU and without: a multiple of the three tiers
